@@ -1,0 +1,32 @@
+"""Generative adversarial networks in JAX, as pure functions over arrays."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "batch_axis",
+    "checkpoint",
+    "classifiers",
+    "data",
+    "gans",
+    "loop",
+    "losses",
+    "nn",
+    "ops",
+    "parallel",
+    "pictures",
+    "steps",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public module at its first use, so that importing jaxgan itself costs nothing."""
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

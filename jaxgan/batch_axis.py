@@ -1,0 +1,67 @@
+"""How a pure function learns that its batch is one part of a larger one.
+
+A step that is mapped over devices (`jax.pmap`, `jax.shard_map`) sees only its device's part of the
+batch. The name of the mapped axis is fixed, `NAME`; where an axis of that name is in scope, the
+functions here average over it and number the examples across it, and where none is, they do nothing.
+One step thus serves every way of running it, and its result does not depend on the number of devices:
+means are those of the whole batch, and each example draws from a key of its own.
+"""
+
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan.typing import Array
+
+NAME = "batch"
+"""The mapped axis along which a batch is divided, as in ``jax.pmap(step, axis_name=NAME)``."""
+
+Tree = TypeVar("Tree")
+
+
+def is_mapped() -> bool:
+    """Tells whether the function being traced sees only a part of the batch.
+
+    >>> is_mapped()
+    False
+    """
+    try:
+        jax.lax.axis_size(NAME)
+    except NameError:  # JAX's answer for an axis that is not in scope
+        return False
+    return True
+
+
+def pmean(tree: Tree) -> Tree:
+    r"""Averages every array of a pytree over the parts of the batch.
+
+    .. math:: \bar{a} = \frac{1}{D} \sum_{d=1}^{D} a_d
+
+    Args:
+        tree: arrays, one value for each of the D parts.
+
+    Returns:
+        The same pytree with the means, equal on every part; the input itself outside a mapped axis.
+
+    >>> pmean({"loss": 2.0})
+    {'loss': 2.0}
+    """
+    return jax.lax.pmean(tree, NAME) if is_mapped() else tree
+
+
+def example_keys(key: Array, count: int) -> Array:
+    """Derives one key for each example from its number in the whole batch.
+
+    Args:
+        key: a typed PRNG key.
+        count: the number of examples in this part, >= 0.
+
+    Returns:
+        keys[count]; part d of the batch gets the keys ``d * count ... (d + 1) * count - 1``.
+
+    >>> example_keys(jax.random.key(0), 3).shape
+    (3,)
+    """
+    first = jax.lax.axis_index(NAME) * count if is_mapped() else 0
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, first + jnp.arange(count))

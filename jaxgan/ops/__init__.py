@@ -1,0 +1,21 @@
+"""The mathematics of the layers, as pure functions on arrays in NHWC order."""
+
+from jaxgan.ops.activation import leaky_relu, relu, sigmoid, tanh
+from jaxgan.ops.conv import conv2d, conv2d_transpose
+from jaxgan.ops.dense import dense
+from jaxgan.ops.norm import batch_moments, batch_norm
+from jaxgan.ops.pool import avg_pool2d, max_pool2d
+
+__all__ = [
+    "avg_pool2d",
+    "batch_moments",
+    "batch_norm",
+    "conv2d",
+    "conv2d_transpose",
+    "dense",
+    "leaky_relu",
+    "max_pool2d",
+    "relu",
+    "sigmoid",
+    "tanh",
+]

@@ -1,0 +1,35 @@
+"""Names for the arrays and records that every file speaks of."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import jax
+
+Array = jax.Array
+PyTree = Any
+"""A nested container (dict, tuple, dataclass) whose leaves are arrays."""
+
+Batch = Mapping[str, Array]
+"""One batch: ``image`` f32[N, H, W, C] and, for labelled data, ``label`` int32[N]."""
+
+Metrics = dict[str, Array]
+"""Named scalars f32[]."""
+
+State = TypeVar("State")
+
+
+class Trainable(Protocol[State]):
+    """What the loop, the parallel wrappers and checkpoints know of a model: two pure functions.
+
+    ``init(key) -> state`` makes a pytree of arrays; ``step(state, batch, key) -> (state, metrics)``
+    updates it once. ``key`` is the root key of the run, the same at every step: the state counts
+    its steps and the step derives what it draws from both.
+    """
+
+    @property
+    def init(self) -> Any:
+        """``(key) -> state``."""
+
+    @property
+    def step(self) -> Any:
+        """``(state, batch, key) -> (state, metrics)``."""
