@@ -1,4 +1,12 @@
-"""Generative adversarial networks in JAX, as pure functions over arrays."""
+"""Generative adversarial networks in JAX, as pure functions over arrays.
+
+>>> import jax
+>>> from jaxgan.gans import dcgan
+>>> gan = dcgan.build(dcgan.Config(features=4))
+>>> state = gan.init(jax.random.key(0))
+>>> gan.sample(state, jax.random.key(1), 2).shape
+(2, 28, 28, 1)
+"""
 
 import importlib
 from typing import Any

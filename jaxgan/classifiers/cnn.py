@@ -1,0 +1,84 @@
+"""CNN: two convolutions and two dense layers, for small grey images.
+
+The network of the Keras examples for MNIST: 3x3 convolutions with 32 and 64 channels, each with a
+rectifier and a 2x2 maximum, then a dense layer of 128. It ends in logits; the softmax is applied when
+predicting. Expected: 0.99 test accuracy on MNIST after 5 epochs at batch 32, 0.90 on Fashion-MNIST.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import flax.linen as linen
+
+from jaxgan import nn, ops
+from jaxgan.steps import Adam, Classifier, supervised
+from jaxgan.typing import Array
+from jaxgan.validation import require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The network and its optimiser.
+
+    Attributes:
+        image_size: (height, width), each at least 10.
+        channels: the channels of an image, 1 or 3.
+        num_classes: the number of classes K, >= 2.
+        features: the channels of the first convolution, >= 1; the second has twice as many.
+        hidden: the size of the dense layer, >= 1.
+        optimizer: the optimiser.
+    """
+
+    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    image_size: tuple[int, int] = (28, 28)
+    channels: int = 1
+    num_classes: int = 10
+    features: int = 32
+    hidden: int = 128
+    optimizer: Adam = Adam(learning_rate=1e-3)
+
+    def __post_init__(self) -> None:
+        require(min(self.image_size) >= 10, "image_size", self.image_size, "at least 10 on each side")
+        require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        require(self.num_classes >= 2, "num_classes", self.num_classes, ">= 2")
+        require(self.features >= 1, "features", self.features, ">= 1")
+        require(self.hidden >= 1, "hidden", self.hidden, ">= 1")
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return (*self.image_size, self.channels)
+
+
+MNIST = Config()
+
+
+class Network(linen.Module):
+    """Maps images f32[N, H, W, C] in [0, 1] to logits f32[N, K]; 225,034 parameters for MNIST."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N, K]; the same in training and out of it."""
+        del train
+        x = images
+        for features in (self.config.features, 2 * self.config.features):
+            x = ops.relu(nn.Conv2D(features, window=3, padding="VALID")(x))
+            x = ops.max_pool2d(x, window=2)
+        x = x.reshape(x.shape[0], -1)
+        x = ops.relu(nn.Dense(self.config.hidden)(x))
+        return nn.Dense(self.config.num_classes)(x)
+
+
+def build(config: Config = MNIST) -> Classifier:
+    """Makes the classifier.
+
+    >>> import jax, jax.numpy as jnp
+    >>> classifier = build()
+    >>> state = classifier.init(jax.random.key(0))
+    >>> classifier.predict(state, jnp.zeros((2, 28, 28, 1))).shape
+    (2, 10)
+    """
+    return supervised(Network(config), image_shape=config.image_shape, optimizer=config.optimizer)

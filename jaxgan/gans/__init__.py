@@ -1,0 +1,1 @@
+"""The generative adversarial networks, one file for each paper."""

@@ -1,0 +1,167 @@
+"""DCGAN: a generator of transposed convolutions against a discriminator of strided ones.
+
+Radford, Metz and Chintala, arXiv:1511.06434, in the form of the Keras and TensorFlow tutorials for MNIST.
+Departures: the tutorials differ on the generator's last activation, and one source of these two networks
+leaves it out; here it is tanh, as in the paper, so that images stay in [-1, 1]. Larger images get more
+stages: each halves the side until it is at most 8, and doubles the channels, up to a limit.
+"""
+
+import dataclasses
+from typing import ClassVar, Literal
+
+import flax.linen as linen
+
+from jaxgan import nn, ops
+from jaxgan.steps import GAN, Adversarial, adversarial
+from jaxgan.typing import Array
+from jaxgan.validation import require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """The two networks and their game.
+
+    Attributes:
+        image_size: (height, width), multiples of 4, each at least 8.
+        channels: the channels of an image, 1 or 3.
+        latent_size: the length of a latent, >= 1.
+        features: the channels next to the image, >= 1; each stage away from it doubles them.
+        max_features: the limit of that doubling.
+        output: the generator's last activation: ``"tanh"``, or ``"linear"`` for none.
+        slope: the leaky rectifier's slope on the negative side, >= 0.
+        dropout: the rate of dropout in the discriminator, in [0, 1).
+        kernel_init: ``"glorot"`` (Keras), or ``"normal"`` for N(0, 0.02) (the paper).
+        bn_momentum: the decay of the running averages, in [0, 1).
+        bn_epsilon: what batch normalisation adds to the variance, > 0.
+        game: the losses, updates and optimisers.
+    """
+
+    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+
+    image_size: tuple[int, int] = (28, 28)
+    channels: int = 1
+    latent_size: int = 100
+    features: int = 64
+    max_features: int = 512
+    output: Literal["tanh", "linear"] = "tanh"
+    slope: float = 0.3
+    dropout: float = 0.3
+    kernel_init: Literal["glorot", "normal"] = "glorot"
+    bn_momentum: float = 0.99
+    bn_epsilon: float = 1e-3
+    game: Adversarial = Adversarial()
+
+    def __post_init__(self) -> None:
+        sides = self.image_size
+        fits = all(side >= 8 and side % 4 == 0 for side in sides)
+        require(fits, "image_size", sides, "two multiples of 4, each at least 8")
+        require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        for name in ("latent_size", "features", "max_features"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
+        require(self.output in ("tanh", "linear"), "output", self.output, "'tanh' or 'linear'")
+        require(self.slope >= 0, "slope", self.slope, ">= 0")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "in [0, 1)")
+        require(
+            self.kernel_init in ("glorot", "normal"), "kernel_init", self.kernel_init, "'glorot' or 'normal'"
+        )
+        require(0 <= self.bn_momentum < 1, "bn_momentum", self.bn_momentum, "in [0, 1)")
+        require(self.bn_epsilon > 0, "bn_epsilon", self.bn_epsilon, "> 0")
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return (*self.image_size, self.channels)
+
+    @property
+    def stages(self) -> int:
+        """How often the image's side is halved: at least twice, and until it is at most 8.
+
+        >>> Config().stages, Config(image_size=(64, 64)).stages, Config(image_size=(128, 96)).stages
+        (2, 3, 4)
+        """
+        stages = 2
+        while max(self.image_size) > 8 * 2**stages and all(
+            side % 2 ** (stages + 1) == 0 for side in self.image_size
+        ):
+            stages += 1
+        return stages
+
+    def width(self, stage: int) -> int:
+        """The channels ``stage`` halvings away from the image."""
+        return min(self.features * 2**stage, self.max_features)
+
+    @property
+    def initializer(self) -> linen.initializers.Initializer:
+        """The initialiser of every kernel."""
+        if self.kernel_init == "normal":
+            return linen.initializers.normal(0.02)
+        return linen.initializers.glorot_uniform()
+
+
+MNIST = Config()
+
+
+class Generator(linen.Module):
+    """Maps latents f32[N, L] to images f32[N, H, W, C]; 1,936,256 parameters for MNIST."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, latents: Array, *, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C], in [-1, 1] with the tanh."""
+        config = self.config
+        stages = config.stages
+        height, width = (side // 2**stages for side in config.image_size)
+
+        def activate(x: Array) -> Array:
+            x = nn.BatchNorm(config.bn_momentum, config.bn_epsilon)(x, train=train)
+            return ops.leaky_relu(x, slope=config.slope)
+
+        def enlarge(x: Array, features: int, stride: int) -> Array:
+            init = config.initializer
+            return nn.ConvTranspose2D(features, window=4, stride=stride, use_bias=False, kernel_init=init)(x)
+
+        shape = (height, width, config.width(stages))
+        x = nn.Dense(shape[0] * shape[1] * shape[2], use_bias=False, kernel_init=config.initializer)(latents)
+        x = activate(x).reshape(x.shape[0], *shape)
+        x = activate(enlarge(x, config.width(stages - 1), stride=1))
+        for stage in reversed(range(stages - 1)):
+            x = activate(enlarge(x, config.width(stage), stride=2))
+        x = enlarge(x, config.channels, stride=2)
+        return ops.tanh(x) if config.output == "tanh" else x
+
+
+class Discriminator(linen.Module):
+    """Maps images f32[N, H, W, C] to logits f32[N]; 138,561 parameters for MNIST."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
+        config = self.config
+        x = images
+        for stage in range(config.stages):
+            x = nn.Conv2D(config.width(stage), window=4, stride=2, kernel_init=config.initializer)(x)
+            x = ops.leaky_relu(x, slope=config.slope)
+            x = nn.Dropout(config.dropout)(x, train=train)
+        x = x.reshape(x.shape[0], -1)
+        return nn.Dense(1, kernel_init=config.initializer)(x)[:, 0]
+
+
+def build(config: Config = MNIST) -> GAN:
+    """Makes the GAN.
+
+    >>> import jax
+    >>> gan = build(Config(features=4))
+    >>> state = gan.init(jax.random.key(0))
+    >>> gan.sample(state, jax.random.key(1), 2).shape
+    (2, 28, 28, 1)
+    """
+    return adversarial(
+        Generator(config),
+        Discriminator(config),
+        latent_size=config.latent_size,
+        image_shape=config.image_shape,
+        config=config.game,
+    )

@@ -1,0 +1,19 @@
+"""What every trainable shares: the records, the states, and the steps that update them."""
+
+from jaxgan.steps.adversarial import Adversarial, adversarial
+from jaxgan.steps.optimizer import Adam
+from jaxgan.steps.records import GAN, Classifier
+from jaxgan.steps.state import ClassifierState, GANState, NetState
+from jaxgan.steps.supervised import supervised
+
+__all__ = [
+    "GAN",
+    "Adam",
+    "Adversarial",
+    "Classifier",
+    "ClassifierState",
+    "GANState",
+    "NetState",
+    "adversarial",
+    "supervised",
+]

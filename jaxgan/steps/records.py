@@ -1,0 +1,38 @@
+"""The records of pure functions that the zoo builds."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jaxgan.steps.state import ClassifierState, GANState
+from jaxgan.typing import Array, Batch, Metrics
+
+
+class GAN(NamedTuple):
+    """A generative adversarial network as three pure functions, none of them compiled.
+
+    Attributes:
+        init: ``(key) -> state``.
+        step: ``(state, batch, key) -> (state, metrics)``; ``batch["image"]`` is f32[N, H, W, C] in the
+            model's value range, ``key`` the root key of the run, the same at every step.
+        sample: ``(state, key, count) -> images`` f32[count, H, W, C]; image i depends on the key and on i,
+            not on the count.
+    """
+
+    init: Callable[[Array], GANState]
+    step: Callable[[GANState, Batch, Array], tuple[GANState, Metrics]]
+    sample: Callable[[GANState, Array, int], Array]
+
+
+class Classifier(NamedTuple):
+    """A classifier as three pure functions, none of them compiled.
+
+    Attributes:
+        init: ``(key) -> state``.
+        step: ``(state, batch, key) -> (state, metrics)``; ``batch`` holds ``image`` f32[N, H, W, C] in the
+            model's value range and ``label`` int32[N].
+        predict: ``(state, images) -> probabilities`` f32[N, K], each row a distribution.
+    """
+
+    init: Callable[[Array], ClassifierState]
+    step: Callable[[ClassifierState, Batch, Array], tuple[ClassifierState, Metrics]]
+    predict: Callable[[ClassifierState, Array], Array]

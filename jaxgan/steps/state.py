@@ -1,0 +1,96 @@
+"""The states: pytrees of arrays and of nothing else."""
+
+from typing import Any
+
+import flax
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan.typing import Array, PyTree
+
+
+@flax.struct.dataclass
+class NetState:
+    """One network and its optimiser.
+
+    Attributes:
+        params: the trained arrays.
+        model_state: every other collection of the network (running averages, say); {} if none.
+        opt_state: the optimiser's state, its hyper-parameters among it.
+    """
+
+    params: PyTree
+    model_state: PyTree
+    opt_state: PyTree
+
+
+@flax.struct.dataclass
+class GANState:
+    """The state of a GAN.
+
+    Attributes:
+        step: int32[], the number of steps taken.
+        generator: the generator and its optimiser.
+        discriminator: the discriminator and its optimiser.
+        ema_params: the moving average of the generator's params; {} without one.
+    """
+
+    step: Array
+    generator: NetState
+    discriminator: NetState
+    ema_params: PyTree
+
+
+@flax.struct.dataclass
+class ClassifierState:
+    """The state of a classifier.
+
+    Attributes:
+        step: int32[], the number of steps taken.
+        network: the network and its optimiser.
+    """
+
+    step: Array
+    network: NetState
+
+
+def init_network(
+    module: nn.Module, tx: optax.GradientTransformation, key: Array, shape: tuple[int, ...]
+) -> NetState:
+    """Makes the state of a network that takes f32[N, *shape]."""
+    variables = dict(module.init({"params": key}, jnp.zeros((1, *shape)), train=False))
+    params = variables.pop("params")
+    return NetState(params=params, model_state=variables, opt_state=tx.init(params))
+
+
+def apply_network(
+    module: nn.Module, params: PyTree, model_state: PyTree, x: Array, key: Array
+) -> tuple[Array, PyTree]:
+    """Runs a network in training: its output and its new model state."""
+    return module.apply(
+        {"params": params, **model_state},
+        x,
+        train=True,
+        rngs={"dropout": key},
+        mutable=list(model_state),
+    )
+
+
+def update_network(
+    state: NetState, tx: optax.GradientTransformation, gradients: PyTree, model_state: Any
+) -> NetState:
+    """Moves the params one optimiser step along the gradients."""
+    updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return NetState(params=params, model_state=model_state, opt_state=opt_state)
+
+
+def parameter_count(params: PyTree) -> int:
+    """Counts the numbers in a pytree.
+
+    >>> parameter_count({"kernel": jnp.zeros((2, 3)), "bias": jnp.zeros(3)})
+    9
+    """
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

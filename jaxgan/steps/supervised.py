@@ -1,0 +1,60 @@
+"""The step of a classifier: gradient descent on the cross-entropy."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import batch_axis
+from jaxgan.steps.optimizer import Adam
+from jaxgan.steps.records import Classifier
+from jaxgan.steps.state import ClassifierState, apply_network, init_network, update_network
+from jaxgan.typing import Array, Batch, Metrics, PyTree
+
+
+def supervised(network: nn.Module, *, image_shape: tuple[int, int, int], optimizer: Adam) -> Classifier:
+    r"""Makes a classifier of a network that gives logits.
+
+    .. math:: L = -\frac{1}{N} \sum_n \log \text{softmax}(f(x_n))_{y_n}
+
+    Args:
+        network: maps images f32[N, *image_shape] to logits f32[N, K].
+        image_shape: (H, W, C).
+        optimizer: the optimiser.
+
+    Returns:
+        A `jaxgan.steps.Classifier`. Its step reports ``loss`` and ``accuracy``, as means over the whole
+        batch. The softmax stands in ``predict`` only.
+    """
+    tx = optimizer.build()
+
+    def init(key: Array) -> ClassifierState:
+        return ClassifierState(jnp.zeros((), jnp.int32), init_network(network, tx, key, image_shape))
+
+    def step(state: ClassifierState, batch: Batch, key: Array) -> tuple[ClassifierState, Metrics]:
+        images, labels = batch["image"], batch["label"]
+        if images.ndim != 4 or images.shape[1:] != image_shape or labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"batch['image'] has shape {images.shape} and batch['label'] {labels.shape}; "
+                f"the model takes [N, {str(image_shape)[1:-1]}] and [N]"
+            )
+        key = jax.random.fold_in(key, state.step)
+
+        def objective(params: PyTree) -> tuple[Array, tuple[Array, PyTree]]:
+            logits, model_state = apply_network(network, params, state.network.model_state, images, key)
+            logits = logits.astype(jnp.float32)
+            values = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+            return batch_axis.pmean(values.mean()), (logits, model_state)
+
+        value_and_grad = jax.value_and_grad(objective, has_aux=True)
+        (loss, (logits, model_state)), gradients = value_and_grad(state.network.params)
+        accuracy = (logits.argmax(-1) == labels).mean(dtype=jnp.float32)
+        updated = update_network(state.network, tx, batch_axis.pmean(gradients), model_state)
+        metrics = {"loss": loss, "accuracy": batch_axis.pmean(accuracy)}
+        return ClassifierState(state.step + 1, updated), metrics
+
+    def predict(state: ClassifierState, images: Array) -> Array:
+        variables = {"params": state.network.params, **state.network.model_state}
+        return jax.nn.softmax(network.apply(variables, images, train=False).astype(jnp.float32))
+
+    return Classifier(init, step, predict)

@@ -1,0 +1,224 @@
+"""The steps' properties: determinism, who is updated, modes that agree, one trace."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.classifiers import cnn
+from jaxgan.gans import dcgan
+from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState
+from jaxgan.steps.state import parameter_count
+
+pytestmark = pytest.mark.smoke
+
+TINY = dcgan.Config(image_size=(8, 8), features=4, latent_size=6)
+KEY = jax.random.key(0)
+
+
+def images(count=4, shape=(8, 8, 1), seed=0):
+    values = np.random.default_rng(seed).uniform(-1, 1, (count, *shape))
+    return jnp.asarray(values, jnp.float32)
+
+
+def variant(**options):
+    return dcgan.build(dataclasses.replace(TINY, game=Adversarial(**options)))
+
+
+def assert_trees_equal(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def differ(first, second):
+    return any(
+        not np.array_equal(a, b) for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    )
+
+
+def test_parameter_counts_are_those_of_the_sources():
+    state = jax.eval_shape(dcgan.build().init, KEY)
+    assert parameter_count(state.generator.params) == 1_936_256
+    assert parameter_count(state.discriminator.params) == 138_561
+    assert parameter_count(jax.eval_shape(cnn.build().init, KEY).network.params) == 225_034
+
+
+@pytest.mark.parametrize(
+    ("size", "channels"),
+    [((28, 28), 1), ((32, 32), 3), ((64, 64), 3), ((128, 128), 3), ((28, 36), 1), ((128, 96), 3)],
+)
+def test_dcgan_makes_images_of_its_size(size, channels):
+    gan = dcgan.build(dcgan.Config(image_size=size, channels=channels))
+    state = jax.eval_shape(gan.init, KEY)
+    fakes = jax.eval_shape(lambda state: gan.sample(state, KEY, 2), state)
+    assert fakes.shape == (2, *size, channels)
+    batch = {"image": jax.ShapeDtypeStruct(fakes.shape, fakes.dtype)}
+    stepped, metrics = jax.eval_shape(gan.step, state, batch, KEY)
+    assert jax.tree.structure(stepped) == jax.tree.structure(state)
+    assert {value.shape for value in metrics.values()} == {()}
+
+
+@pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+def test_one_trace_serves_many_steps_and_all_stay_finite(updates, loss):
+    gan = variant(updates=updates, loss=loss, ema_decay=0.9, discriminator_steps=2)
+    traces = []
+
+    @jax.jit
+    def step(state, batch, key):
+        traces.append(1)
+        return gan.step(state, batch, key)
+
+    state = gan.init(KEY)
+    assert isinstance(state, GANState)
+    for number in range(3):
+        state, metrics = step(state, {"image": images(seed=number)}, KEY)
+    assert len(traces) == 1
+    assert int(state.step) == 3
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state, metrics)))
+    samples = gan.sample(state, KEY, 3)
+    assert samples.shape == (3, 8, 8, 1)
+    assert np.abs(samples).max() <= 1
+
+
+def test_the_players_losses_are_the_value_function():
+    """With minimax and simultaneous updates one player's loss is the other's with the sign turned."""
+    gan = variant(loss="minimax")
+    _, metrics = jax.jit(gan.step)(gan.init(KEY), {"image": images()}, KEY)
+    np.testing.assert_allclose(metrics["generator_loss"], -metrics["discriminator_loss"], rtol=1e-6)
+
+
+def test_each_player_is_moved_by_its_own_optimiser_only():
+    """A player whose learning rate is zero stays bit for bit while the other moves."""
+    gan = dcgan.build(TINY)
+    step = jax.jit(gan.step)
+    for player, other in [("generator", "discriminator"), ("discriminator", "generator")]:
+        before = gan.init(KEY)
+        getattr(before, player).opt_state.hyperparams["learning_rate"] = jnp.float32(0)
+        after, _ = step(before, {"image": images()}, KEY)
+        assert_trees_equal(getattr(before, player).params, getattr(after, player).params)
+        assert differ(getattr(before, other).params, getattr(after, other).params)
+
+
+def test_simultaneous_gradients_are_those_of_separate_passes():
+    """The shared forward pass gives what alternating gives when the discriminator does not move."""
+    still = Adam(learning_rate=1e-30)
+    batch = {"image": images()}
+    states = []
+    for updates in ("simultaneous", "alternating"):
+        gan = variant(updates=updates, discriminator=still)
+        states.append(jax.jit(gan.step)(gan.init(KEY), batch, KEY)[0].generator.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *states)
+
+
+def test_ema_follows_the_generator():
+    gan = variant(ema_decay=0.75)
+    before = gan.init(KEY)
+    after, _ = jax.jit(gan.step)(before, {"image": images()}, KEY)
+    jax.tree.map(
+        lambda old, new, average: np.testing.assert_allclose(average, 0.75 * old + 0.25 * new, atol=1e-6),
+        before.generator.params,
+        after.generator.params,
+        after.ema_params,
+    )
+
+
+def test_clipping_bounds_the_gradient():
+    """With b1 = 0 the optimiser's first moment is the clipped gradient itself."""
+    for options, bound in [({"clip_norm": 1e-3}, 1e-3), ({"clip_value": 1e-5}, None)]:
+        gan = variant(generator=Adam(b1=0.0, **options))
+        state, _ = jax.jit(gan.step)(gan.init(KEY), {"image": images()}, KEY)
+        moments = [
+            leaf
+            for path, leaf in jax.tree_util.tree_leaves_with_path(state.generator.opt_state)
+            if "mu" in jax.tree_util.keystr(path)
+        ]
+        assert moments
+        norm = np.sqrt(sum(np.square(leaf).sum() for leaf in moments))
+        if bound:
+            assert norm <= bound * 1.001
+        else:
+            assert max(np.abs(leaf).max() for leaf in moments) <= 1e-5 * 1.001
+        assert norm > 0
+
+
+def test_hyper_parameters_are_arrays_that_a_vmap_varies():
+    gan = dcgan.build(TINY)
+    state = gan.init(KEY)
+    rates = jnp.array([0.0, 1e-3])
+    states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
+    states.generator.opt_state.hyperparams["learning_rate"] = rates
+    stepped, _ = jax.vmap(gan.step, in_axes=(0, None, None))(states, {"image": images()}, KEY)
+    kernels = stepped.generator.params["Dense_0"]["kernel"]
+    np.testing.assert_array_equal(kernels[0], state.generator.params["Dense_0"]["kernel"])
+    assert differ(kernels[1], kernels[0])
+
+
+def test_a_scan_over_steps_equals_a_loop():
+    gan = dcgan.build(TINY)
+    batches = {"image": jnp.stack([images(seed=number) for number in range(3)])}
+    scanned, _ = jax.lax.scan(lambda state, batch: gan.step(state, batch, KEY), gan.init(KEY), batches)
+    state, step = gan.init(KEY), jax.jit(gan.step)
+    for number in range(3):
+        state, _ = step(state, {"image": batches["image"][number]}, KEY)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), scanned, state)
+
+
+def test_gradients_flow_through_a_step():
+    gan = dcgan.build(TINY)
+    state = gan.init(KEY)
+
+    def outcome(batch):
+        return gan.step(state, {"image": batch}, KEY)[1]["discriminator_loss"]
+
+    assert np.abs(jax.grad(outcome)(images())).max() > 0
+
+
+def test_samples_do_not_depend_on_the_count():
+    gan = dcgan.build(TINY)
+    state = gan.init(KEY)
+    np.testing.assert_allclose(gan.sample(state, KEY, 2), gan.sample(state, KEY, 5)[:2], atol=1e-6)
+
+
+def test_the_classifier_learns_and_predicts_distributions():
+    classifier = cnn.build(
+        cnn.Config(
+            image_size=(10, 10), features=4, hidden=8, num_classes=2, optimizer=Adam(learning_rate=1e-2)
+        )
+    )
+    labels = jnp.arange(8) % 2
+    batch = {"image": jnp.ones((8, 10, 10, 1)) * labels.reshape(8, 1, 1, 1), "label": labels}
+    state, step = classifier.init(KEY), jax.jit(classifier.step)
+    assert isinstance(state, ClassifierState)
+    first = None
+    for _ in range(40):
+        state, metrics = step(state, batch, KEY)
+        first = metrics["loss"] if first is None else first
+    assert metrics["loss"] < 0.5 * first
+    probabilities = classifier.predict(state, batch["image"])
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(probabilities.argmax(1), labels)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: dcgan.Config(image_size=(30, 28)), r"image_size is \(30, 28\)"),
+        (lambda: dcgan.Config(channels=2), "channels is 2"),
+        (lambda: Adversarial(loss="hinged"), "loss is 'hinged'.*minimax"),
+        (lambda: Adversarial(discriminator_steps=0), "discriminator_steps is 0"),
+        (lambda: Adversarial(ema_decay=1.0), "ema_decay is 1.0"),
+        (lambda: Adam(learning_rate=0.0), "learning_rate is 0.0"),
+        (lambda: cnn.Config(num_classes=1), "num_classes is 1"),
+    ],
+)
+def test_bad_settings_are_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_a_batch_of_another_shape_is_refused():
+    gan = dcgan.build(TINY)
+    with pytest.raises(ValueError, match=r"\(4, 12, 8, 1\).*\[N, 8, 8, 1\]"):
+        gan.step(gan.init(KEY), {"image": images(shape=(12, 8, 1))}, KEY)
