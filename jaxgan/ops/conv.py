@@ -172,10 +172,8 @@ def _conv2d_transpose_jvp(
 ) -> tuple[Array, Array | SymbolicZero]:
     """Differentiates a bilinear map: one term for each argument that varies.
 
-    Reverse mode transposes these terms, and the form of a term decides the form of its transpose.
-    Autodiff's own kernel term would transpose to a convolution over a spread *and* reversed operand,
-    which falls to naive loops on CPU. The term below is itself the transpose of the weight gradient
-    of a strided convolution, and so transposes back to just that.
+    Reverse mode transposes these terms, and the form of a term decides the form of its transpose: see
+    `_with_kernel_as_image`.
     """
     x, kernel = primals
     x_dot, kernel_dot = tangents
@@ -184,42 +182,39 @@ def _conv2d_transpose_jvp(
     if not isinstance(x_dot, SymbolicZero):
         terms.append(_conv2d_transpose(strides, pads, dilations, x_dot, kernel))
     if not isinstance(kernel_dot, SymbolicZero):
-
-        def kernel_gradient(y_bar: Array) -> Array:
-            return _kernel_gradient(strides, pads, dilations, kernel.shape, x, y_bar)
-
-        terms.append(jax.linear_transpose(kernel_gradient, y)(kernel_dot)[0])
+        terms.append(_with_kernel_as_image(strides, pads, dilations, x, kernel_dot, y.shape))
     return y, sum(terms[1:], start=terms[0])
 
 
 _conv2d_transpose.defjvp(_conv2d_transpose_jvp, symbolic_zeros=True)
 
 
-def _kernel_gradient(
+def _with_kernel_as_image(
     strides: tuple[int, int],
     pads: Pads,
     dilations: tuple[int, int],
-    kernel_shape: tuple[int, ...],
     x: Array,
-    y_bar: Array,
+    kernel: Array,
+    y_shape: tuple[int, ...],
 ) -> Array:
-    """The kernel's gradient: that of the strided convolution which maps ``y_bar`` onto ``x``.
+    """The same map with the roles swapped: the kernel is the image, and x the taps, ``stride`` apart.
 
-    With the roles swapped, x's pixels are the taps, ``stride`` apart; the batch is summed over as
-    channels are. The taps come out in reversed order.
+    Used for the kernel's tangent only. It transposes to the weight gradient of the strided convolution that
+    maps y onto x, a form that every compiler knows; the transpose of the usual form convolves over a spread
+    *and* reversed operand, which falls to naive loops on CPU.
     """
-    turned_pads = []
+    swapped_pads = []
     for axis in (0, 1):
-        before = (kernel_shape[axis] - 1) * dilations[axis] - pads[axis][0]
         reach = (x.shape[axis + 1] - 1) * strides[axis]
-        windows = (kernel_shape[axis] - 1) * dilations[axis] + 1
-        turned_pads.append((before, reach + windows - y_bar.shape[axis + 1] - before))
-    gradient = jax.lax.conv_general_dilated(
-        y_bar,
-        x,
-        window_strides=dilations,
-        padding=turned_pads,
+        window = (kernel.shape[axis] - 1) * dilations[axis]
+        after = y_shape[axis + 1] - 1 - pads[axis][0]
+        swapped_pads.append((reach - window + pads[axis][0], after))
+    return jax.lax.conv_general_dilated(
+        kernel[::-1, ::-1],
+        x[:, ::-1, ::-1],
+        window_strides=(1, 1),
+        padding=swapped_pads,
+        lhs_dilation=dilations,
         rhs_dilation=strides,
-        dimension_numbers=("CHWN", "IHWO", "HWCN"),
+        dimension_numbers=("HWCN", "OHWI", "CHWN"),
     )
-    return gradient[::-1, ::-1]
