@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 
 from jaxgan.typing import Array
+from jaxgan.validation import require
 
 PlayerLoss = Callable[[Array, Array], Array]
 
@@ -88,6 +89,5 @@ def get(name: str) -> Loss:
     >>> get("minimax").generator is value_function
     True
     """
-    if name not in LOSSES:
-        raise ValueError(f"loss is {name!r}; it must be one of {', '.join(sorted(LOSSES))}")
+    require(name in LOSSES, "loss", name, "one of " + ", ".join(sorted(LOSSES)))
     return LOSSES[name]

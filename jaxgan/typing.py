@@ -1,7 +1,7 @@
 """Names for the arrays and records that every file speaks of."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import jax
 
@@ -15,10 +15,8 @@ Batch = Mapping[str, Array]
 Metrics = dict[str, Array]
 """Named scalars f32[]."""
 
-State = TypeVar("State")
 
-
-class Trainable(Protocol[State]):
+class Trainable(Protocol):
     """What the loop, the parallel wrappers and checkpoints know of a model: two pure functions.
 
     ``init(key) -> state`` makes a pytree of arrays; ``step(state, batch, key) -> (state, metrics)``
@@ -27,9 +25,9 @@ class Trainable(Protocol[State]):
     """
 
     @property
-    def init(self) -> Any:
+    def init(self) -> Callable[[Array], Any]:
         """``(key) -> state``."""
 
     @property
-    def step(self) -> Any:
+    def step(self) -> Callable[[Any, Batch, Array], tuple[Any, Metrics]]:
         """``(state, batch, key) -> (state, metrics)``."""

@@ -5,6 +5,8 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+collect_ignore = ["agreement.py"]  # a program that test_parallel starts
+
 
 @pytest.fixture
 def x64():

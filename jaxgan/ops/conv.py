@@ -186,7 +186,7 @@ def _conv2d_transpose_jvp(
     return y, sum(terms[1:], start=terms[0])
 
 
-_conv2d_transpose.defjvp(_conv2d_transpose_jvp, symbolic_zeros=True)
+_conv2d_transpose.defjvp(_conv2d_transpose_jvp, symbolic_zeros=True)  # type: ignore[arg-type]
 
 
 def _with_kernel_as_image(

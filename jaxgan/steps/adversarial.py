@@ -11,7 +11,14 @@ import optax
 from jaxgan import batch_axis, losses
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import GAN
-from jaxgan.steps.state import GANState, NetState, apply_network, init_network, update_network
+from jaxgan.steps.state import (
+    GANState,
+    NetState,
+    apply_network,
+    evaluate_network,
+    init_network,
+    update_network,
+)
 from jaxgan.typing import Array, Batch, Metrics, PyTree
 from jaxgan.validation import require
 
@@ -92,7 +99,7 @@ def adversarial(
     def sample(state: GANState, key: Array, count: int) -> Array:
         params = state.ema_params or state.generator.params
         latents = draw_latents(key, count, latent_size)
-        return generator.apply({"params": params, **state.generator.model_state}, latents, train=False)
+        return evaluate_network(generator, params, state.generator.model_state, latents)
 
     return GAN(init, step, sample)
 

@@ -78,6 +78,12 @@ def apply_network(
     )
 
 
+def evaluate_network(module: nn.Module, params: PyTree, model_state: PyTree, x: Array) -> Array:
+    """Runs a network outside training: its output in float32."""
+    outputs: Array = module.apply({"params": params, **model_state}, x, train=False)  # type: ignore[assignment]
+    return outputs.astype(jnp.float32)
+
+
 def update_network(
     state: NetState, tx: optax.GradientTransformation, gradients: PyTree, model_state: Any
 ) -> NetState:

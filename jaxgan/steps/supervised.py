@@ -8,7 +8,7 @@ import optax
 from jaxgan import batch_axis
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import Classifier
-from jaxgan.steps.state import ClassifierState, apply_network, init_network, update_network
+from jaxgan.steps.state import ClassifierState, apply_network, evaluate_network, init_network, update_network
 from jaxgan.typing import Array, Batch, Metrics, PyTree
 
 
@@ -54,7 +54,7 @@ def supervised(network: nn.Module, *, image_shape: tuple[int, int, int], optimiz
         return ClassifierState(state.step + 1, updated), metrics
 
     def predict(state: ClassifierState, images: Array) -> Array:
-        variables = {"params": state.network.params, **state.network.model_state}
-        return jax.nn.softmax(network.apply(variables, images, train=False).astype(jnp.float32))
+        params, model_state = state.network.params, state.network.model_state
+        return jax.nn.softmax(evaluate_network(network, params, model_state, images))
 
     return Classifier(init, step, predict)

@@ -1,0 +1,160 @@
+"""Running a step on many devices; the only file that names jit, pmap, shard_map and meshes.
+
+A `Layout` is one way of running: where a state and a batch live, and how a pure function is compiled
+for that. The three ways give the same numbers: the state is the same on every device, the batch is
+divided along its first axis, and the step itself averages over the parts (see `jaxgan.batch_axis`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxgan import batch_axis
+from jaxgan.typing import Array, Batch, PyTree
+from jaxgan.validation import require
+
+Mode = Literal["jit", "pmap", "shard_map"]
+MODES: tuple[Mode, ...] = ("jit", "pmap", "shard_map")
+
+
+class Layout(NamedTuple):
+    """One way of running a step on devices, from `layout`.
+
+    Attributes:
+        mode: ``"jit"``, ``"pmap"`` or ``"shard_map"``.
+        mesh: the devices, along one axis named `jaxgan.batch_axis.NAME`.
+    """
+
+    mode: Mode
+    mesh: Mesh
+
+    @property
+    def device_count(self) -> int:
+        """The number of devices, of all hosts together."""
+        return int(self.mesh.size)
+
+    def compile(self, step: Callable) -> Callable:
+        """Compiles ``step(state, batch, key) -> (state, metrics)``; the state given is consumed.
+
+        The compiled step takes what `put_state` made of the state and of the key, and what `put_batch`
+        made of the batch.
+        """
+        if self.mode == "pmap":
+            return jax.pmap(
+                step,
+                axis_name=batch_axis.NAME,
+                in_axes=(None, 0, None),
+                out_axes=None,
+                donate_argnums=0,
+                devices=list(self.mesh.devices.flat),
+            )
+        if self.mode == "shard_map":
+            specs = (P(), P(batch_axis.NAME), P())
+            mapped = jax.shard_map(step, mesh=self.mesh, in_specs=specs, out_specs=P())
+            return jax.jit(mapped, donate_argnums=0)
+        shardings = (self.replicated, self.divided, self.replicated)
+        return jax.jit(step, donate_argnums=0, in_shardings=shardings, out_shardings=self.replicated)
+
+    @property
+    def replicated(self) -> NamedSharding:
+        """The placement of a state: all of it on every device."""
+        return NamedSharding(self.mesh, P())
+
+    @property
+    def divided(self) -> NamedSharding:
+        """The placement of a batch: an equal part on each device."""
+        return NamedSharding(self.mesh, P(batch_axis.NAME))
+
+    def put_state(self, state: PyTree) -> PyTree:
+        """Copies a state (or a key) to every device; every process gives the same one."""
+        return jax.tree.map(self._copy, state)
+
+    def _copy(self, leaf: Array | np.ndarray) -> Array:
+        if self.mesh.is_multi_process:  # then device_put refuses arrays that are already on a device
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                data = self._copy(jax.random.key_data(leaf))
+                return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+            return jax.make_array_from_process_local_data(self.replicated, np.asarray(leaf))
+        return jax.device_put(leaf, self.replicated)
+
+    def abstract_state(self, state: PyTree) -> PyTree:
+        """Describes a state on these devices: shapes, dtypes and placement, without its numbers."""
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self.replicated), state
+        )
+
+    def put_batch(self, batch: Mapping[str, np.ndarray]) -> Batch:
+        """Divides a batch over the devices along its first axis.
+
+        Args:
+            batch: this host's part of the batch, arrays f[N, ...].
+
+        Raises:
+            InputError: N is not a multiple of the number of this host's devices.
+        """
+        return {name: self._divide(name, values) for name, values in batch.items()}
+
+    def _divide(self, name: str, values: np.ndarray) -> Array:
+        devices = len(self.mesh.local_devices)
+        allowed = f"a multiple of {devices}, the number of devices"
+        require(values.shape[0] % devices == 0, f"the length of batch[{name!r}]", values.shape[0], allowed)
+        if self.mode == "pmap":
+            return jax.device_put(values.reshape(devices, -1, *values.shape[1:]), self._local)
+        return jax.make_array_from_process_local_data(self.divided, values)
+
+    @property
+    def _local(self) -> NamedSharding:
+        mesh = Mesh(np.array(self.mesh.local_devices), (batch_axis.NAME,), axis_types=(AxisType.Auto,))
+        return NamedSharding(mesh, P(batch_axis.NAME))
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Refuses a batch that the devices cannot share equally.
+
+        Raises:
+            InputError: it is not a multiple of the number of devices.
+        """
+        allowed = f"a multiple of {self.device_count}, the number of devices"
+        require(batch_size % self.device_count == 0, "batch_size", batch_size, allowed)
+
+
+def layout(mode: Mode = "jit", devices: Sequence[Any] | None = None) -> Layout:
+    """Chooses a way of running a step.
+
+    Args:
+        mode: ``"jit"``: one program for all devices, divided by the compiler; ``"shard_map"``: the same
+            with the communication written out by the step; ``"pmap"``: its older form.
+        devices: the devices; all of them, on all hosts, by default.
+
+    Raises:
+        InputError: an unknown mode.
+
+    >>> layout("jit").device_count == jax.device_count()
+    True
+    """
+    require(mode in MODES, "parallel", mode, "one of " + ", ".join(MODES))
+    chosen = np.array(jax.devices() if devices is None else list(devices))
+    return Layout(mode, Mesh(chosen, (batch_axis.NAME,), axis_types=(AxisType.Auto,)))
+
+
+def compile_function(function: Callable, *, static_argnums: tuple[int, ...] = ()) -> Callable:
+    """Compiles a function that runs where its arguments are, and consumes none of them."""
+    return jax.jit(function, static_argnums=static_argnums)
+
+
+def on_any_process(flag: bool) -> bool:
+    """Tells whether the flag is set on any process, the same answer on all of them.
+
+    Every process must ask, and at the same point of its work.
+
+    >>> on_any_process(False)
+    False
+    """
+    if jax.process_count() == 1:
+        return flag
+    return bool(multihost_utils.process_allgather(np.array(flag)).any())

@@ -1,0 +1,77 @@
+"""The same step on one device, on eight, and on two processes: in processes of their own."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgan import batch_axis, parallel
+from jaxgan.validation import InputError
+
+SCRIPT = Path(__file__).with_name("agreement.py")
+
+
+def start(*arguments):
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def report(process):
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return json.loads(out.splitlines()[-1])
+
+
+def check(found, *, devices, cases):
+    assert found["devices"] == devices
+    assert len(found["differences"]) == cases
+    # The params move by about 1e-3 in five steps.
+    assert max(found["differences"].values()) < 2e-6, found
+    assert all(found["donated"].values()), found
+
+
+@pytest.mark.smoke
+def test_eight_devices_agree_with_one():
+    check(report(start("dcgan,cnn", 8)), devices=8, cases=6)
+
+
+def test_two_processes_agree_with_one():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    processes = [start("cnn", 2, process_id, 2, port) for process_id in range(2)]
+    for process in processes:
+        check(report(process), devices=4, cases=3)
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(InputError, match="parallel is 'threads'; it must be one of jit, pmap, shard_map"):
+        parallel.layout("threads")
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    layout = parallel.Layout("jit", jax.sharding.AbstractMesh((8,), ("batch",)))
+    layout.check_batch_size(16)
+    with pytest.raises(InputError, match="batch_size is 12; it must be a multiple of 8"):
+        layout.check_batch_size(12)
+
+
+@pytest.mark.parametrize("mode", parallel.MODES)
+def test_a_layout_places_states_and_batches(mode):
+    layout = parallel.layout(mode)
+    values = np.arange(6, dtype=np.float32).reshape(3, 2)
+    state = layout.put_state({"w": values})
+    abstract = layout.abstract_state(state)["w"]
+    assert (abstract.shape, abstract.dtype, abstract.sharding) == ((3, 2), values.dtype, layout.replicated)
+
+    def step(state, batch, key):
+        return {"w": state["w"] + batch_axis.pmean(batch["image"].sum())}, {"noise": jax.random.uniform(key)}
+
+    key = layout.put_state(jax.random.key(0))
+    stepped, _ = layout.compile(step)(state, layout.put_batch({"image": values}), key)
+    np.testing.assert_array_equal(stepped["w"], values + values.sum())
