@@ -11,7 +11,7 @@ from typing import ClassVar
 import flax.linen as linen
 
 from jaxgan import nn, ops
-from jaxgan.steps import Adam, Classifier, supervised
+from jaxgan.steps import Adam, Classifier, Recipe, supervised
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
@@ -52,6 +52,7 @@ class Config:
 
 
 MNIST = Config()
+RECIPE = Recipe(batch_size=32, steps=900)
 
 
 class Network(linen.Module):
@@ -82,3 +83,12 @@ def build(config: Config = MNIST) -> Classifier:
     (2, 10)
     """
     return supervised(Network(config), image_shape=config.image_shape, optimizer=config.optimizer)
+
+
+def networks(config: Config = MNIST) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+    """Names the network, with the shape of one input.
+
+    >>> networks()["network"][1]
+    (28, 28, 1)
+    """
+    return {"network": (Network(config), config.image_shape)}

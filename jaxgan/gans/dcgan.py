@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import flax.linen as linen
 
 from jaxgan import nn, ops
-from jaxgan.steps import GAN, Adversarial, adversarial
+from jaxgan.steps import GAN, Adversarial, Recipe, adversarial
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
@@ -99,6 +99,7 @@ class Config:
 
 
 MNIST = Config()
+RECIPE = Recipe(batch_size=64, steps=1000)
 
 
 class Generator(linen.Module):
@@ -165,3 +166,15 @@ def build(config: Config = MNIST) -> GAN:
         image_shape=config.image_shape,
         config=config.game,
     )
+
+
+def networks(config: Config = MNIST) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+    """Names the networks, each with the shape of one input.
+
+    >>> [shape for _, shape in networks().values()]
+    [(100,), (28, 28, 1)]
+    """
+    return {
+        "generator": (Generator(config), (config.latent_size,)),
+        "discriminator": (Discriminator(config), config.image_shape),
+    }

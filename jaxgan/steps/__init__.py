@@ -2,7 +2,7 @@
 
 from jaxgan.steps.adversarial import Adversarial, adversarial
 from jaxgan.steps.optimizer import Adam
-from jaxgan.steps.records import GAN, Classifier
+from jaxgan.steps.records import GAN, Classifier, Recipe
 from jaxgan.steps.state import ClassifierState, GANState, NetState
 from jaxgan.steps.supervised import supervised
 
@@ -14,6 +14,7 @@ __all__ = [
     "ClassifierState",
     "GANState",
     "NetState",
+    "Recipe",
     "adversarial",
     "supervised",
 ]

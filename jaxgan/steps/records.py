@@ -36,3 +36,15 @@ class Classifier(NamedTuple):
     init: Callable[[Array], ClassifierState]
     step: Callable[[ClassifierState, Batch, Array], tuple[ClassifierState, Metrics]]
     predict: Callable[[ClassifierState, Array], Array]
+
+
+class Recipe(NamedTuple):
+    """How a model is trained when nothing else is asked for: on the embedded digits, within minutes.
+
+    Attributes:
+        batch_size: the images of one step.
+        steps: the number of steps.
+    """
+
+    batch_size: int
+    steps: int

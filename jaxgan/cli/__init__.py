@@ -1,0 +1,67 @@
+"""The command line. This file answers ``jaxgan --help`` without loading JAX; each command has a file."""
+
+import difflib
+import importlib
+import sys
+
+COMMANDS = {
+    "train": "train a model on images, or go on with a run",
+    "sample": "draw images from a trained GAN",
+    "evaluate": "measure a trained model on the test images",
+    "models": "list the models with their sizes and costs",
+}
+
+USAGE = """usage: jaxgan COMMAND [OPTION ...]
+
+Generative adversarial networks in JAX.
+
+commands:
+{commands}
+
+`jaxgan COMMAND --help` says more. To begin: jaxgan train dcgan
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: what stands after ``jaxgan``; the process's own arguments by default.
+
+    Returns:
+        The exit status: 0, 1 for a run that diverged, 2 for bad input, 128 + N after signal N.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+        print(USAGE.format(commands=commands), end="")
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name == "--version":
+        from jaxgan import __version__
+
+        print(f"jaxgan {__version__}")
+        return 0
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        print(
+            f"jaxgan: error: no command {name!r}; the commands are {', '.join(COMMANDS)}{hint}",
+            file=sys.stderr,
+        )
+        return 2
+    return _run(name, rest)
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    from jaxgan.validation import InputError
+
+    try:
+        status: int = importlib.import_module(f"jaxgan.cli.{name}").run(arguments)
+    except InputError as error:
+        print(f"jaxgan {name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"jaxgan {name}: stopped", file=sys.stderr)
+        return 130
+    return status

@@ -1,0 +1,88 @@
+"""Settings as plain data: frozen dataclasses to JSON and back, and where two of them differ."""
+
+import functools
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+
+from jaxgan.validation import InputError
+
+T = TypeVar("T")
+
+
+@functools.cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook_func(_is_plain_union, _keep_number)
+    return converter
+
+
+def _is_plain_union(kind: Any) -> bool:
+    return isinstance(kind, types.UnionType) and set(kind.__args__) <= {int, float, str, type(None)}
+
+
+def _keep_number(value: Any, kind: Any) -> Any:
+    if type(value) is int and int not in kind.__args__ and float in kind.__args__:
+        return float(value)
+    if type(value) not in kind.__args__:
+        raise TypeError(f"{value!r} is none of {kind}")
+    return value
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Turns a dataclass of settings into data that JSON can hold.
+
+    >>> from jaxgan.steps import Adam
+    >>> to_dict(Adam())["b1"]
+    0.9
+    """
+    data: dict[str, Any] = _converter().unstructure(settings)
+    return data
+
+
+def from_dict(kind: type[T], data: dict[str, Any], source: str) -> T:
+    """Turns such data back into settings.
+
+    Args:
+        kind: the dataclass.
+        data: what `to_dict` made, perhaps read from a file.
+        source: where it comes from, for the error.
+
+    Raises:
+        InputError: an unknown or missing name, or a value of the wrong type.
+
+    >>> from jaxgan.steps import Adam
+    >>> from_dict(Adam, to_dict(Adam(b1=0.5)), "config.json") == Adam(b1=0.5)
+    True
+    """
+    try:
+        return _converter().structure(data, kind)
+    except InputError:
+        raise
+    except Exception as error:  # cattrs raises groups of whatever the values raise
+        reasons = "; ".join(cattrs.transform_error(error))
+        raise InputError(
+            f"{source} does not hold the settings of this version of jaxgan: {reasons}"
+        ) from None
+
+
+def differences(first: Any, second: Any) -> list[str]:
+    """Lists the settings that differ, by their dotted names, with both values.
+
+    >>> from jaxgan.steps import Adam
+    >>> differences(to_dict(Adam(b1=0.5)), to_dict(Adam()))
+    ['b1 (0.5, not 0.9)']
+    """
+    return list(_differences(first, second, ""))
+
+
+def _differences(first: Any, second: Any, prefix: str) -> Iterator[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for name in {**first, **second}:
+            yield from _differences(first.get(name), second.get(name), f"{prefix}.{name}" if prefix else name)
+    elif first != second:
+        yield f"{prefix} ({first!r}, not {second!r})"

@@ -1,0 +1,274 @@
+"""The training loop: `fit` runs the steps, watches them, writes what they give, and can stop and go on."""
+
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from jaxgan import parallel, pictures
+from jaxgan.checkpoint import Checkpoints, all_finite
+from jaxgan.progress import Display, Silence
+from jaxgan.run_folder import RunFolder
+from jaxgan.typing import Array, Metrics, PyTree, Trainable
+from jaxgan.validation import require
+
+
+class NonFiniteError(ArithmeticError):
+    """The training has left the finite numbers; nothing of it can be used from there on."""
+
+
+class Batches(Protocol):
+    """An endless stream of host batches that knows its place."""
+
+    def __next__(self) -> Mapping[str, np.ndarray]:
+        """Gives the next batch: this process's part of it."""
+
+    def state(self) -> dict[str, Any]:
+        """Gives the place after the last batch, as JSON can hold it."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to such a place."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cadence:
+    """How often a run writes, in steps.
+
+    Attributes:
+        log_every: steps between lines of the metrics.
+        sample_every: steps between grids of samples.
+        checkpoint_every: steps between checkpoints.
+        keep: how many of the newest checkpoints are kept.
+    """
+
+    log_every: int = 10
+    sample_every: int = 100
+    checkpoint_every: int = 200
+    keep: int = 3
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            require(value >= 1, field.name, value, ">= 1")
+
+
+class Drawing(NamedTuple):
+    """How a run shows what it has learnt.
+
+    Attributes:
+        draw: ``state -> images`` f32[N, H, W, C]; the same latents at every call.
+        value_range: (low, high), the values of black and white.
+    """
+
+    draw: Callable[[PyTree], Array]
+    value_range: tuple[float, float]
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        state: the last state.
+        step: the steps taken.
+        signal: the number of the signal that stopped it before its end, or None.
+    """
+
+    state: PyTree
+    step: int
+    signal: int | None
+
+
+def fit(
+    trainable: Trainable,
+    batches: Batches,
+    *,
+    key: Array,
+    steps: int,
+    folder: RunFolder,
+    layout: parallel.Layout | None = None,
+    cadence: Cadence | None = None,
+    drawing: Drawing | None = None,
+    display: Display | None = None,
+    resume: bool = False,
+) -> Outcome:
+    """Trains for a number of steps and leaves all of it in the folder of the run.
+
+    Writes ``metrics.jsonl``, sample grids, checkpoints and, at the end, the plot of the losses. A run that
+    was stopped (Ctrl-C, SIGTERM, or killed) and resumed gives, bit for bit, what it would have given
+    without a stop. Every process of a cluster calls it alike; the first one writes.
+
+    Args:
+        trainable: the model.
+        batches: the data, ``image`` f32[N, H, W, C] and perhaps ``label`` int32[N].
+        key: the root key of the run.
+        steps: the number of steps in all, those before a resume among them, >= 1.
+        folder: the folder of the run.
+        layout: the devices and how they share the work; all of them under ``jit`` by default.
+        cadence: how often to write.
+        drawing: how to draw samples; None for a model that makes no images.
+        display: where to report to; nowhere by default.
+        resume: whether to go on from the newest checkpoint.
+
+    Returns:
+        The outcome; its state lives on the layout's devices.
+
+    Raises:
+        NonFiniteError: a loss or a number of the state is no longer finite; the last good checkpoint stays.
+        InputError: there is no checkpoint to resume from, or the batch does not fit the devices.
+    """
+    require(steps >= 1, "steps", steps, ">= 1")
+    run = _Run(
+        trainable=trainable,
+        batches=batches,
+        steps=steps,
+        folder=folder,
+        layout=layout or parallel.layout(),
+        cadence=cadence or Cadence(),
+        drawing=drawing,
+        display=display or Silence(),
+    )
+    return run.go(key, resume=resume)
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Run:
+    trainable: Trainable
+    batches: Batches
+    steps: int
+    folder: RunFolder
+    layout: parallel.Layout
+    cadence: Cadence
+    drawing: Drawing | None
+    display: Display
+    pending: tuple[int, Metrics] | None = None
+    last_log: tuple[float, int] | None = None
+    batch_size: int = 0
+
+    def go(self, key: Array, *, resume: bool) -> Outcome:
+        self.checkpoints = Checkpoints(self.folder.checkpoints, keep=self.cadence.keep)
+        self.finite = parallel.compile_function(all_finite)
+        with _signals() as caught:
+            try:
+                first, state = self._restore(key) if resume else (0, self._start(key))
+                outcome = self._steps(state, self.layout.put_state(key), first, caught)
+            finally:
+                self.checkpoints.close()
+        if self._writes():
+            pictures.save_curves(self.folder.curves, self.folder.read_metrics(), self.folder.path.name)
+        return outcome
+
+    def _start(self, key: Array) -> PyTree:
+        return self.layout.put_state(parallel.compile_function(self.trainable.init)(key))
+
+    def _restore(self, key: Array) -> tuple[int, PyTree]:
+        template = self.layout.abstract_state(jax.eval_shape(self.trainable.init, key))
+        restored = self.checkpoints.restore(
+            template, say=self.display.say, set_aside=self.folder.path / "broken"
+        )
+        self.batches.restore(restored.position)
+        if self._writes():
+            self.folder.keep_metrics(lambda step: step <= restored.step and self._due(step, "log"))
+        self.display.say(f"resumed at step {restored.step}")
+        return restored.step, restored.state
+
+    def _steps(self, state: PyTree, key: Array, first: int, caught: list[int]) -> Outcome:
+        compiled = self.layout.compile(self.trainable.step)
+        stop, step = None, first
+        for step in range(first + 1, self.steps + 1):
+            host_batch = next(self.batches)
+            self.batch_size = len(host_batch["image"]) * jax.process_count()
+            state, metrics = compiled(state, self.layout.put_batch(host_batch), key)
+            self._log_pending()
+            if self._due(step, "log"):
+                self.pending = (step, metrics)
+            stop = self._stop(step, caught)
+            if self._due(step, "sample"):
+                self._sample(step, state)
+            if self._due(step, "checkpoint") or stop:
+                self._save(step, state)
+            if stop:
+                break
+        self._log_pending()
+        return Outcome(state, step, stop)
+
+    def _due(self, step: int, what: str) -> bool:
+        every: int = getattr(self.cadence, f"{what}_every")
+        return step % every == 0 or step == self.steps
+
+    def _writes(self) -> bool:
+        return jax.process_index() == 0
+
+    def _stop(self, step: int, caught: list[int]) -> int | None:
+        """Gives the signal to stop at; several processes agree on it, where they log."""
+        if jax.process_count() == 1:
+            return caught[0] if caught else None
+        if self._due(step, "log") and parallel.on_any_process(bool(caught)):
+            return caught[0] if caught else signal.SIGTERM
+        return None
+
+    def _log_pending(self) -> None:
+        """Writes the metrics of the last logged step, once a later step has been given to the device."""
+        if self.pending is None:
+            return
+        (step, metrics), self.pending = self.pending, None
+        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        bad = [name for name, value in values.items() if not np.isfinite(value)]
+        if bad:
+            raise NonFiniteError(f"at step {step} {bad[0]} is {values[bad[0]]}; {self._advice()}")
+        now = time.perf_counter()
+        before, self.last_log = self.last_log, (now, step)
+        rate = before and round((step - before[1]) * self.batch_size / (now - before[0]), 1)
+        if self._writes():
+            times = {"images_per_second": rate, "time": round(time.time(), 3)}
+            self.folder.append_metrics({"step": step, **values, **times})
+        self.display.update(step, rate, values)
+
+    def _advice(self) -> str:
+        kept = self.checkpoints.steps()
+        last = (
+            f"the last good checkpoint is that of step {kept[-1]}" if kept else "there is no checkpoint yet"
+        )
+        return f"{last}; try a lower learning rate or clipped gradients"
+
+    def _sample(self, step: int, state: PyTree) -> None:
+        if self.drawing is not None:
+            images = self.drawing.draw(state)
+            if self._writes():
+                path = self.folder.samples / f"step-{step:07d}.png"
+                pictures.save_grid(path, jax.device_get(images), self.drawing.value_range)
+
+    def _save(self, step: int, state: PyTree) -> None:
+        self._log_pending()
+        if not jax.device_get(self.finite(state)):
+            raise NonFiniteError(f"at step {step} the state is no longer finite; {self._advice()}")
+        self.checkpoints.save(step, state, self.batches.state())
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM while the loop runs; a second one does what it always does."""
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def catch(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    try:
+        before = {number: signal.signal(number, catch) for number in numbers}
+    except ValueError:  # not in the main thread: the signals are somebody else's
+        before = {}
+    try:
+        yield caught
+    finally:
+        restore()

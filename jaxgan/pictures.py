@@ -1,0 +1,158 @@
+"""Pictures of images and of numbers: grids, curves and tables, as PNG files."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxgan.validation import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BACKGROUND = 255
+READABLE_SIDE = 560
+"""Grids narrower than this are enlarged by whole factors, so that small images can be read."""
+
+
+def to_uint8(images: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+    """Scales images to 0..255, rounds, and cuts off what lies outside.
+
+    Args:
+        images: f[...], values in the range.
+        value_range: (low, high), the values of black and white.
+
+    Returns:
+        uint8[...], of the same shape.
+
+    >>> to_uint8(np.array([-1.0, 0.0, 1.0, 9.0]), (-1.0, 1.0)).tolist()
+    [0, 128, 255, 255]
+    """
+    low, high = value_range
+    scaled = (np.asarray(images, np.float64) - low) * (255 / (high - low))
+    return np.clip(np.floor(scaled + 0.5), 0, 255).astype(np.uint8)
+
+
+def grid(images: np.ndarray, *, columns: int | None = None, gap: int = 1) -> np.ndarray:
+    """Lays images out in rows, on white.
+
+    Args:
+        images: uint8[N, H, W, C], N >= 1.
+        columns: images in a row; by default as many as make the grid nearly square.
+        gap: pixels between images and around them, >= 0.
+
+    Returns:
+        uint8[H', W', C].
+
+    Raises:
+        InputError: not a batch of images, or no image.
+
+    >>> grid(np.zeros((6, 4, 4, 1), np.uint8)).shape
+    (11, 16, 1)
+    """
+    require(images.ndim == 4 and len(images) > 0, "the shape of the images", images.shape, "[N, H, W, C]")
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count * height / width))
+    rows = math.ceil(count / columns)
+    shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, channels)
+    pixels = np.full(shape, BACKGROUND, np.uint8)
+    for number, image in enumerate(images):
+        top, left = (
+            gap + place * side
+            for place, side in zip(divmod(number, columns), (height + gap, width + gap), strict=True)
+        )
+        pixels[top : top + height, left : left + width] = image
+    return pixels
+
+
+def save_grid(path: Path, images: np.ndarray, value_range: tuple[float, float]) -> None:
+    """Writes a grid of images as a PNG file, enlarged by a whole factor where it would be tiny.
+
+    Args:
+        path: the file.
+        images: f[N, H, W, C].
+        value_range: (low, high), the values of black and white.
+    """
+    from PIL import Image
+
+    pixels = grid(to_uint8(images, value_range))
+    factor = max(1, READABLE_SIDE // max(pixels.shape[:2]))
+    enlarged = pixels.repeat(factor, 0).repeat(factor, 1)
+    picture = Image.fromarray(enlarged[:, :, 0] if enlarged.shape[2] == 1 else enlarged)
+    partial = path.with_name(path.name + ".partial")
+    picture.save(partial, format="PNG")
+    partial.replace(path)
+
+
+def save_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Draws the metrics of a run over its steps: the losses above, the shares (accuracies) below.
+
+    Args:
+        path: the PNG file.
+        lines: the lines of ``metrics.jsonl``: ``step`` and named numbers.
+        title: what stands above the plot.
+    """
+    from matplotlib.figure import Figure
+
+    steps = [line["step"] for line in lines]
+    names = list(lines[0]) if lines else []
+    groups = [[name for name in names if name.endswith(ending)] for ending in ("loss", "accuracy")]
+    groups = [group for group in groups if group]
+    figure = Figure(figsize=(8, 2.8 * max(1, len(groups)) + 0.4), layout="constrained")
+    figure.suptitle(title)
+    for place, group in enumerate(groups, start=1):
+        axes = figure.add_subplot(len(groups), 1, place)
+        for color, name in enumerate(group):
+            values = np.array([line[name] for line in lines], float)
+            axes.plot(steps, values, color=f"C{color}", alpha=0.3, linewidth=0.8)
+            axes.plot(steps, _smooth(values), color=f"C{color}", label=name.replace("_", " "))
+        axes.set_xlabel("step")
+        axes.set_ylabel(group[0].rsplit("_", 1)[-1])
+        axes.grid(alpha=0.3)
+        axes.legend(loc="best")
+    _save(figure, path)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Averages each value with its neighbours, over a fiftieth of the curve."""
+    reach = len(values) // 100
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    places = np.arange(len(values))
+    first, last = np.maximum(places - reach, 0), np.minimum(places + reach + 1, len(values))
+    return (sums[last] - sums[first]) / (last - first)
+
+
+def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> None:
+    """Draws a confusion matrix: a row for each true class, coloured by its shares.
+
+    Args:
+        path: the PNG file.
+        matrix: int[K, K], true class by predicted class.
+        classes: the K names.
+    """
+    from matplotlib.figure import Figure
+
+    count = len(classes)
+    shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    side = max(4.5, 0.55 * count + 2)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = np.arange(count)
+    axes.set_xticks(ticks, classes, rotation=45, ha="right")
+    axes.set_yticks(ticks, classes)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title("Test images by true and predicted class")
+    for row, column in np.argwhere(matrix > 0) if count <= 30 else ():
+        color = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=color, fontsize=8)
+    _save(figure, path)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    partial = path.with_name(path.name + ".partial")
+    figure.savefig(partial, format="png", dpi=110)
+    partial.replace(path)

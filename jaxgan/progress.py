@@ -1,0 +1,111 @@
+"""What a run shows while it goes on: a live bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_EVERY = 5.0
+"""Seconds between plain lines."""
+
+
+class Display(Protocol):
+    """Where a run reports to."""
+
+    def update(self, step: int, images_per_second: float | None, metrics: Mapping[str, float]) -> None:
+        """Shows the newest logged step; the speed is None until two are known."""
+
+    def say(self, sentence: str) -> None:
+        """Shows a sentence."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def update(self, step: int, images_per_second: float | None, metrics: Mapping[str, float]) -> None:
+        """Does nothing."""
+
+    def say(self, sentence: str) -> None:
+        """Does nothing."""
+
+
+@contextmanager
+def display(total: int, console: Console | None = None) -> Iterator[Display]:
+    """Opens the display of a run.
+
+    Args:
+        total: the number of steps.
+        console: where to write; standard error by default.
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield _Plain(console, total)
+        return
+    bar = Progress(
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+    )
+    with bar:
+        yield _Bar(bar, total)
+
+
+def describe(metrics: Mapping[str, float]) -> str:
+    """Puts metrics into a few words.
+
+    >>> describe({"generator_loss": 0.81234, "real_accuracy": 0.5})
+    'generator loss 0.812, real accuracy 0.500'
+    """
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in metrics.items())
+
+
+def _speed(images_per_second: float | None) -> str:
+    return "" if images_per_second is None else f"{images_per_second:,.0f} images/s  "
+
+
+class _Bar:
+    def __init__(self, bar: Progress, total: int):
+        self._bar = bar
+        self._task = bar.add_task("compiling", total=total)
+
+    def update(self, step: int, images_per_second: float | None, metrics: Mapping[str, float]) -> None:
+        text = f"{_speed(images_per_second)}{describe(metrics)}"
+        self._bar.update(self._task, completed=step, description=text)
+
+    def say(self, sentence: str) -> None:
+        self._bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Plain:
+    def __init__(self, console: Console, total: int):
+        self._console = console
+        self._total = total
+        self._first: tuple[float, int] | None = None
+        self._said = 0.0
+
+    def update(self, step: int, images_per_second: float | None, metrics: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        self._first = self._first or (now, step)
+        if step < self._total and now - self._said < PLAIN_EVERY:
+            return
+        self._said = now
+        left = self._left(now, step)
+        speed = _speed(images_per_second)
+        self.say(f"step {step}/{self._total}  {speed}{describe(metrics)}{left}")
+
+    def _left(self, now: float, step: int) -> str:
+        began, first = self._first or (now, step)
+        if step <= first or step >= self._total:
+            return ""
+        minutes, seconds = divmod(round((now - began) / (step - first) * (self._total - step)), 60)
+        return f"  {minutes}:{seconds:02d} left"
+
+    def say(self, sentence: str) -> None:
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,143 @@
+"""The folder of one run: its settings, its metrics, its pictures, its checkpoints."""
+
+import dataclasses
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jaxgan.validation import InputError
+
+CONFIG = "config.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes.
+
+    ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``samples/`` the grids,
+    ``checkpoints/`` the states, ``losses.png`` the curves. A folder that holds ``config.json`` is a run.
+    """
+
+    path: Path
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON object in each line, in the order of the steps."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints, one folder for each step."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """The folder of the sample grids, one picture for each step."""
+        return self.path / "samples"
+
+    @property
+    def curves(self) -> Path:
+        """The plot of the losses."""
+        return self.path / "losses.png"
+
+    def read_config(self) -> dict[str, Any]:
+        """Reads the settings.
+
+        Raises:
+            InputError: the file is missing or not JSON.
+        """
+        try:
+            config: dict[str, Any] = json.loads((self.path / CONFIG).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path} cannot be read as a run: {CONFIG}: {error}") from None
+        return config
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Writes the settings, whole or not at all."""
+        _write_whole(self.path / CONFIG, json.dumps(config, indent=2) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Reads the metrics; a last line that was cut short is left out."""
+        if not self.metrics_file.exists():
+            return []
+        lines = self.metrics_file.read_text("utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def append_metrics(self, line: dict[str, Any]) -> None:
+        """Adds one line to the metrics."""
+        with self.metrics_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def keep_metrics(self, wanted: Callable[[int], bool]) -> None:
+        """Drops the lines of all other steps: those that a resumed run will write again."""
+        kept = [line for line in self.read_metrics() if wanted(line["step"])]
+        _write_whole(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def next_free(model: str, parent: Path = Path("runs")) -> Path:
+    """Names the first folder ``runs/MODEL-N`` that does not exist yet."""
+    return next(path for number in itertools.count(1) if not (path := parent / f"{model}-{number}").exists())
+
+
+def check_free(path: Path) -> None:
+    """Refuses a folder that a new run cannot have.
+
+    Raises:
+        InputError: it holds something already, is a file, or cannot be written.
+    """
+    try:
+        if (path / CONFIG).exists():
+            raise InputError(f"--out {path} holds another run; choose another folder, or add --resume")
+        if path.exists() and not path.is_dir():
+            raise InputError(f"--out {path} is a file; it must be a new folder")
+        if path.is_dir() and any(path.iterdir()):
+            raise InputError(f"--out {path} is not empty; it must be a new or an empty folder")
+    except OSError as error:
+        raise InputError(f"--out {path} cannot be used: {error.strerror}") from None
+    parent = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+        raise InputError(f"--out {path} cannot be written: no permission to write in {parent}")
+
+
+def create(path: Path, config: dict[str, Any]) -> RunFolder:
+    """Makes the folder of a new run.
+
+    Raises:
+        InputError: as `check_free`; nothing is left behind.
+    """
+    check_free(path)
+    existed = path.exists()
+    folder = RunFolder(path)
+    try:
+        folder.samples.mkdir(parents=True)
+        folder.checkpoints.mkdir()
+        folder.write_config(config)
+    except OSError as error:
+        shutil.rmtree(path if not existed else folder.samples, ignore_errors=True)
+        raise InputError(f"--out {path} cannot be written: {error.strerror}") from None
+    return folder
+
+
+def open_run(path: Path) -> RunFolder:
+    """Opens the folder of a run.
+
+    Raises:
+        InputError: there is no run.
+    """
+    if not (path / CONFIG).is_file():
+        found = "is no run: it has no config.json" if path.exists() else "does not exist"
+        raise InputError(f"{path} {found}; it must be a folder that `jaxgan train` made")
+    return RunFolder(path)

@@ -1,0 +1,265 @@
+"""Runs: a model, its data and its settings put together, trained into a folder, and opened again."""
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan import __version__, config, data, parallel, run_folder, zoo
+from jaxgan.checkpoint import Checkpoints
+from jaxgan.loop import Cadence, Drawing, Outcome, fit
+from jaxgan.run_folder import RunFolder
+from jaxgan.steps import GAN, Classifier
+from jaxgan.typing import Array, PyTree
+from jaxgan.validation import InputError, require
+
+C = TypeVar("C")
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+FREE_ON_RESUME = ("steps", "epochs", "cadence", "parallel", "data_dir")
+"""The settings that a resumed run may change: none of them changes what is learnt at a step."""
+SHOWN = 64
+"""The images in a grid of samples: those of the seeds 0 to 63."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Generic[C]):
+    """Everything that decides a run.
+
+    Attributes:
+        data: digits, idx:FOLDER, folder:PATH, npz:FILE or tfds:NAME[:CONFIG].
+        data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
+        crop: cut images to the model's shape instead of stretching them.
+        augment: random changes of the training images.
+        batch_size: the images of one step, over all devices.
+        steps: the number of steps.
+        epochs: the number of passes over the data, instead of steps.
+        seed: the seed of everything random.
+        parallel: how devices share a step.
+        cadence: how often to write.
+        model: the model.
+    """
+
+    data: str = "digits"
+    data_dir: Path | None = None
+    crop: bool = False
+    augment: data.Augment = data.Augment()
+    batch_size: int
+    steps: int | None = None
+    epochs: int | None = None
+    seed: int = 0
+    parallel: parallel.Mode = "jit"
+    cadence: Cadence = Cadence()
+    model: C
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
+        for name in ("steps", "epochs"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, name, value, ">= 1")
+        if self.steps is not None and self.epochs is not None:
+            raise InputError("steps and epochs are both given; give one of them")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
+
+
+def settings_type(model: zoo.Model) -> Any:
+    """The class of a model's settings."""
+    return Settings[model.config]  # type: ignore[name-defined]
+
+
+def defaults(model: zoo.Model) -> Settings:
+    """The settings of a model's recipe.
+
+    >>> defaults(zoo.get("dcgan")).batch_size
+    64
+    """
+    return Settings(batch_size=model.recipe.batch_size, model=model.config())
+
+
+class Run(NamedTuple):
+    """A run's folder, opened.
+
+    Attributes:
+        folder: the folder.
+        model: its model.
+        settings: its settings.
+        steps: the number of steps it was asked for.
+    """
+
+    folder: RunFolder
+    model: zoo.Model
+    settings: Settings
+    steps: int
+
+
+def open_run(path: Path) -> Run:
+    """Opens the folder of a run and reads its settings.
+
+    Raises:
+        InputError: it is no run, or one of a model or of settings that are not known.
+    """
+    folder = run_folder.open_run(path)
+    found = folder.read_config()
+    source = str(path / run_folder.CONFIG)
+    if not {"model", "settings", "steps"} <= found.keys():
+        raise InputError(f"{source} does not name its model, settings and steps")
+    model = zoo.get(found["model"])
+    settings = config.from_dict(settings_type(model), found["settings"], source)
+    return Run(folder, model, settings, found["steps"])
+
+
+def read_data(settings: Settings, split: str) -> data.Dataset:
+    """Loads the images of a run in the shape that its model takes."""
+    return data.load(
+        settings.data,
+        split,
+        image_size=settings.model.image_size,
+        channels=settings.model.channels,
+        crop=settings.crop,
+        data_dir=settings.data_dir,
+    )
+
+
+def train(
+    model: zoo.Model, settings: Settings, *, out: Path | None, resume: bool, display: Callable[[int], Any]
+) -> tuple[RunFolder, Outcome]:
+    """Trains a model, or goes on with a run.
+
+    Everything is checked before anything is written.
+
+    Args:
+        model: the model.
+        settings: the settings.
+        out: the folder of the run; a new one, ``runs/MODEL-N``, by default.
+        resume: whether to go on with the run in ``out``.
+        display: makes the display from the number of steps, as a context.
+
+    Raises:
+        InputError: what was given cannot be used.
+        jaxgan.loop.NonFiniteError: the training diverged.
+    """
+    before = _check_resumed(model, settings, out) if resume else None
+    if before is None and out is not None:
+        run_folder.check_free(out)
+    layout = parallel.layout(settings.parallel)
+    layout.check_batch_size(settings.batch_size)
+    images = read_data(settings, "train")
+    trainable = model.build(settings.model)
+    if isinstance(trainable, Classifier):
+        data.require_labels(images, settings.model.num_classes)
+    batches = data.batches(
+        images,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        value_range=settings.model.value_range,
+        augment=settings.augment,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+    steps = count_steps(settings, len(images), before.steps if before else model.recipe.steps)
+    record = _record(model, settings, steps, layout)
+    folder = _folder(before, out or run_folder.next_free(model.name), record)
+    with display(steps) as screen:
+        outcome = fit(
+            trainable,
+            batches,
+            key=jax.random.key(settings.seed),
+            steps=steps,
+            folder=folder,
+            layout=layout,
+            cadence=settings.cadence,
+            drawing=_drawing(trainable, settings),
+            display=screen,
+            resume=resume,
+        )
+    return folder, outcome
+
+
+def count_steps(settings: Settings, images: int, otherwise: int) -> int:
+    """Works out the number of steps from steps or epochs.
+
+    >>> settings = dataclasses.replace(defaults(zoo.get("cnn")), epochs=5, batch_size=32)
+    >>> count_steps(settings, 60_000, 900)
+    9375
+    """
+    if settings.epochs is not None:
+        return max(1, settings.epochs * images // settings.batch_size)
+    return settings.steps or otherwise
+
+
+def _check_resumed(model: zoo.Model, settings: Settings, out: Path | None) -> Run:
+    if out is None:
+        raise InputError("--resume needs --out, the folder of the run to go on with")
+    run = open_run(out)
+    if run.model.name != model.name:
+        raise InputError(f"--out {out} holds a run of {run.model.name}, not of {model.name}")
+    given, saved = (
+        {name: value for name, value in config.to_dict(s).items() if name not in FREE_ON_RESUME}
+        for s in (settings, run.settings)
+    )
+    differing = config.differences(given, saved)
+    if differing:
+        raise InputError(f"--resume {out}: these settings are not those of the run: {', '.join(differing)}")
+    if not Checkpoints(run.folder.checkpoints).steps():
+        raise InputError(f"--resume {out}: there is no checkpoint in {run.folder.checkpoints}")
+    return run
+
+
+def _folder(before: Run | None, path: Path, record: dict[str, Any]) -> RunFolder:
+    if jax.process_index() == 0:
+        if before is None:
+            run_folder.create(path, record)
+        else:
+            before.folder.write_config(record)
+    parallel.on_any_process(False)  # wait until the folder is there
+    return RunFolder(path)
+
+
+def _record(model: zoo.Model, settings: Settings, steps: int, layout: parallel.Layout) -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "model": model.name,
+        "steps": steps,
+        "settings": config.to_dict(settings),
+        "versions": {"jaxgan": __version__, "python": platform.python_version(), **versions},
+        "devices": {"kind": jax.devices()[0].device_kind, "count": layout.device_count},
+    }
+
+
+def _drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:
+    if not isinstance(trainable, GAN):
+        return None
+    sample = sampler(trainable)
+    seeds = jnp.arange(SHOWN, dtype=jnp.uint32)
+    return Drawing(lambda state: sample(state, seeds), settings.model.value_range)
+
+
+def sampler(gan: GAN) -> Callable[[PyTree, Array], Array]:
+    """Compiles the drawing of one image for each seed: ``(state, uint32[N]) -> f32[N, H, W, C]``."""
+
+    def sample(state: PyTree, seeds: Array) -> Array:
+        return jax.vmap(lambda seed: gan.sample(state, jax.random.key(seed), 1)[0])(seeds)
+
+    return parallel.compile_function(sample)
+
+
+def restore(run: Run, say: Callable[[str], None]) -> tuple[int, PyTree]:
+    """Reads the newest state of a run that can be read, and changes nothing.
+
+    Returns:
+        The step and the state.
+
+    Raises:
+        InputError: there is none.
+    """
+    layout = parallel.layout()
+    init = run.model.build(run.settings.model).init
+    template = layout.abstract_state(jax.eval_shape(init, jax.random.key(0)))
+    checkpoints = Checkpoints(run.folder.checkpoints)
+    restored = checkpoints.restore(template, say=say)
+    return restored.step, restored.state

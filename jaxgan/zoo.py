@@ -1,0 +1,99 @@
+"""The list of models, read from the folders of the zoo: a new file there is a new model everywhere."""
+
+import difflib
+import functools
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+
+from jaxgan.steps import GAN, Classifier, Recipe
+from jaxgan.validation import InputError
+
+FOLDERS = ("gans", "classifiers")
+
+
+class Model(NamedTuple):
+    """One model of the zoo.
+
+    Its module has ``Config``, ``build(config)``, ``networks(config)`` and ``RECIPE``.
+
+    Attributes:
+        name: the name of its file.
+        folder: the folder it stands in: ``"gans"`` or ``"classifiers"``.
+        module: the module.
+    """
+
+    name: str
+    folder: str
+    module: ModuleType
+
+    @property
+    def config(self) -> type:
+        """The class of its settings."""
+        kind: type = self.module.Config
+        return kind
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained by default."""
+        recipe: Recipe = self.module.RECIPE
+        return recipe
+
+    def build(self, config: Any) -> GAN | Classifier:
+        """Makes its pure functions."""
+        built: GAN | Classifier = self.module.build(config)
+        return built
+
+    def networks(self, config: Any) -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+        """Names its networks, each with the shape of one input."""
+        found: dict[str, tuple[nn.Module, tuple[int, ...]]] = self.module.networks(config)
+        return found
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its docstring, without the name."""
+        first = (self.module.__doc__ or "").strip().partition("\n")[0]
+        return first.partition(": ")[2] or first
+
+
+@functools.cache
+def folders() -> dict[str, str]:
+    """Finds the models: name to folder. Imports none of them.
+
+    >>> folders()["dcgan"]
+    'gans'
+    """
+    found = {}
+    for folder in FOLDERS:
+        package = importlib.import_module(f"jaxgan.{folder}")
+        found.update({module.name: folder for module in pkgutil.iter_modules(package.__path__)})
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """Names the models.
+
+    >>> "dcgan" in names()
+    True
+    """
+    return tuple(folders())
+
+
+def get(name: str) -> Model:
+    """Finds a model by its name.
+
+    Raises:
+        InputError: there is none of that name.
+
+    >>> get("cnn").summary
+    'two convolutions and two dense layers, for small grey images.'
+    """
+    if name not in names():
+        close = difflib.get_close_matches(name, names(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise InputError(f"model is {name!r}; it must be one of {', '.join(names())}{hint}")
+    folder = folders()[name]
+    return Model(name, folder, importlib.import_module(f"jaxgan.{folder}.{name}"))
