@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cattrs
+import cattrs.v
 
 from jaxgan.validation import InputError
 
@@ -61,13 +62,15 @@ def from_dict(kind: type[T], data: dict[str, Any], source: str) -> T:
     """
     try:
         return _converter().structure(data, kind)
-    except InputError:
-        raise
     except Exception as error:  # cattrs raises groups of whatever the values raise
-        reasons = "; ".join(cattrs.transform_error(error))
+        reasons = "; ".join(cattrs.transform_error(error, format_exception=_reason))
         raise InputError(
             f"{source} does not hold the settings of this version of jaxgan: {reasons}"
         ) from None
+
+
+def _reason(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, InputError) else cattrs.v.format_exception(error, kind)
 
 
 def differences(first: Any, second: Any) -> list[str]:

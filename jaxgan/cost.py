@@ -62,7 +62,9 @@ def network_cost(module: linen.Module, input_shape: tuple[int, ...]) -> NetworkC
     require(all(size >= 1 for size in input_shape), "input_shape", input_shape, "sizes >= 1")
     key = jax.eval_shape(lambda: jax.random.key(0))
     first, both = (jax.ShapeDtypeStruct((count, *input_shape), jnp.float32) for count in (1, 2))
-    model_state = dict(jax.eval_shape(lambda key, x: module.init({"params": key}, x, train=False), key, first))
+    model_state = dict(
+        jax.eval_shape(lambda key, x: module.init({"params": key}, x, train=False), key, first)
+    )
     params = model_state.pop("params", {})
 
     def evaluate(params: PyTree, model_state: PyTree, x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -79,13 +80,12 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
 
 
 def test_an_unwritable_folder_is_refused(tmp_path):
-    for path in (tmp_path / "file" / "run", tmp_path / "locked" / "run"):
-        (tmp_path / "file").write_text("")
-        (tmp_path / "locked").mkdir(mode=0o500, exist_ok=True)
-        if path.parent.name == "locked" and os.geteuid() == 0:
-            path = run_folder.Path("/proc/nothing/run")  # noqa: PLW2901  # root may write anywhere else
-        with pytest.raises(InputError, match="cannot be (written|used)"):
-            run_folder.create(path, {})
+    (tmp_path / "file").write_text("")
+    (tmp_path / "locked").mkdir(mode=0o500)
+    locked = Path("/proc") if os.geteuid() == 0 else tmp_path / "locked"  # root may write anywhere else
+    for parent in (tmp_path / "file", locked):
+        with pytest.raises(InputError, match=r"cannot be (written|used)"):
+            run_folder.create(parent / "run", {})
 
 
 def test_what_is_no_run_is_refused(tmp_path):
