@@ -6,9 +6,10 @@ Conventions, since published figures differ by factors of two:
   normalisation do not.
 * A convolution counts every tap of its kernel at each output position, those that fall on the padding too.
   Along a side that a transposed convolution enlarges, it counts every tap at each *input* position: the
-  zeros between the pixels are no work. So a convolution, its transpose and each of their gradients cost the same.
+  zeros between the pixels are no work. So a strided convolution and its transpose cost the same.
 * Activations are what `jax.vjp` keeps of the forward pass, as the installed JAX writes it down and before a
-  compiler fuses or recomputes any of it: the right order, and an upper bound, not a measurement.
+  compiler fuses or recomputes any of it: for comparing networks, not a measurement. Versions of JAX differ
+  here: the derivative of tanh keeps one array in some, two in others.
 """
 
 import dataclasses

@@ -1,4 +1,7 @@
-"""What every test shares: double precision where asked for, and strict promotion of ranks."""
+"""What every test shares: strict promotion of ranks, double precision where asked for, compiled programs."""
+
+import os
+import tempfile
 
 import jax
 import pytest
@@ -6,6 +9,17 @@ import pytest
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 collect_ignore = ["agreement.py"]  # a program that test_parallel starts
+
+
+def pytest_configure(config):
+    """Lets all tests of a session, and the programs they start, compile each program only once."""
+    if "JAXGAN_TEST_CACHE" not in os.environ:  # in the first process; the others inherit it
+        folder = tempfile.TemporaryDirectory(prefix="jaxgan-tests-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ["JAXGAN_TEST_CACHE"] = os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAXGAN_TEST_CACHE"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.fixture

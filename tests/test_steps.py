@@ -23,6 +23,10 @@ def images(count=4, shape=(8, 8, 1), seed=0):
     return jnp.asarray(values, jnp.float32)
 
 
+def initial(gan):
+    return jax.jit(gan.init)(KEY)
+
+
 def variant(**options):
     return dcgan.build(dataclasses.replace(TINY, game=Adversarial(**options)))
 
@@ -70,14 +74,14 @@ def test_one_trace_serves_many_steps_and_all_stay_finite(updates, loss):
         traces.append(1)
         return gan.step(state, batch, key)
 
-    state = gan.init(KEY)
+    state = initial(gan)
     assert isinstance(state, GANState)
     for number in range(3):
         state, metrics = step(state, {"image": images(seed=number)}, KEY)
     assert len(traces) == 1
     assert int(state.step) == 3
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state, metrics)))
-    samples = gan.sample(state, KEY, 3)
+    samples = jax.jit(gan.sample, static_argnums=2)(state, KEY, 3)
     assert samples.shape == (3, 8, 8, 1)
     assert np.abs(samples).max() <= 1
 
@@ -85,7 +89,7 @@ def test_one_trace_serves_many_steps_and_all_stay_finite(updates, loss):
 def test_the_players_losses_are_the_value_function():
     """With minimax and simultaneous updates one player's loss is the other's with the sign turned."""
     gan = variant(loss="minimax")
-    _, metrics = jax.jit(gan.step)(gan.init(KEY), {"image": images()}, KEY)
+    _, metrics = jax.jit(gan.step)(initial(gan), {"image": images()}, KEY)
     np.testing.assert_allclose(metrics["generator_loss"], -metrics["discriminator_loss"], rtol=1e-6)
 
 
@@ -94,7 +98,7 @@ def test_each_player_is_moved_by_its_own_optimiser_only():
     gan = dcgan.build(TINY)
     step = jax.jit(gan.step)
     for player, other in [("generator", "discriminator"), ("discriminator", "generator")]:
-        before = gan.init(KEY)
+        before = initial(gan)
         getattr(before, player).opt_state.hyperparams["learning_rate"] = jnp.float32(0)
         after, _ = step(before, {"image": images()}, KEY)
         assert_trees_equal(getattr(before, player).params, getattr(after, player).params)
@@ -108,13 +112,13 @@ def test_simultaneous_gradients_are_those_of_separate_passes():
     states = []
     for updates in ("simultaneous", "alternating"):
         gan = variant(updates=updates, discriminator=still)
-        states.append(jax.jit(gan.step)(gan.init(KEY), batch, KEY)[0].generator.params)
+        states.append(jax.jit(gan.step)(initial(gan), batch, KEY)[0].generator.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *states)
 
 
 def test_ema_follows_the_generator():
     gan = variant(ema_decay=0.75)
-    before = gan.init(KEY)
+    before = initial(gan)
     after, _ = jax.jit(gan.step)(before, {"image": images()}, KEY)
     jax.tree.map(
         lambda old, new, average: np.testing.assert_allclose(average, 0.75 * old + 0.25 * new, atol=1e-6),
@@ -128,7 +132,7 @@ def test_clipping_bounds_the_gradient():
     """With b1 = 0 the optimiser's first moment is the clipped gradient itself."""
     for options, bound in [({"clip_norm": 1e-3}, 1e-3), ({"clip_value": 1e-5}, None)]:
         gan = variant(generator=Adam(b1=0.0, **options))
-        state, _ = jax.jit(gan.step)(gan.init(KEY), {"image": images()}, KEY)
+        state, _ = jax.jit(gan.step)(initial(gan), {"image": images()}, KEY)
         moments = [
             leaf
             for path, leaf in jax.tree_util.tree_leaves_with_path(state.generator.opt_state)
@@ -145,11 +149,11 @@ def test_clipping_bounds_the_gradient():
 
 def test_hyper_parameters_are_arrays_that_a_vmap_varies():
     gan = dcgan.build(TINY)
-    state = gan.init(KEY)
+    state = initial(gan)
     rates = jnp.array([0.0, 1e-3])
     states = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
     states.generator.opt_state.hyperparams["learning_rate"] = rates
-    stepped, _ = jax.vmap(gan.step, in_axes=(0, None, None))(states, {"image": images()}, KEY)
+    stepped, _ = jax.jit(jax.vmap(gan.step, in_axes=(0, None, None)))(states, {"image": images()}, KEY)
     kernels = stepped.generator.params["Dense_0"]["kernel"]
     np.testing.assert_array_equal(kernels[0], state.generator.params["Dense_0"]["kernel"])
     assert differ(kernels[1], kernels[0])
@@ -158,8 +162,8 @@ def test_hyper_parameters_are_arrays_that_a_vmap_varies():
 def test_a_scan_over_steps_equals_a_loop():
     gan = dcgan.build(TINY)
     batches = {"image": jnp.stack([images(seed=number) for number in range(3)])}
-    scanned, _ = jax.lax.scan(lambda state, batch: gan.step(state, batch, KEY), gan.init(KEY), batches)
-    state, step = gan.init(KEY), jax.jit(gan.step)
+    scanned, _ = jax.lax.scan(lambda state, batch: gan.step(state, batch, KEY), initial(gan), batches)
+    state, step = initial(gan), jax.jit(gan.step)
     for number in range(3):
         state, _ = step(state, {"image": batches["image"][number]}, KEY)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), scanned, state)
@@ -167,18 +171,19 @@ def test_a_scan_over_steps_equals_a_loop():
 
 def test_gradients_flow_through_a_step():
     gan = dcgan.build(TINY)
-    state = gan.init(KEY)
+    state = initial(gan)
 
     def outcome(batch):
         return gan.step(state, {"image": batch}, KEY)[1]["discriminator_loss"]
 
-    assert np.abs(jax.grad(outcome)(images())).max() > 0
+    assert np.abs(jax.jit(jax.grad(outcome))(images())).max() > 0
 
 
 def test_samples_do_not_depend_on_the_count():
     gan = dcgan.build(TINY)
-    state = gan.init(KEY)
-    np.testing.assert_allclose(gan.sample(state, KEY, 2), gan.sample(state, KEY, 5)[:2], atol=1e-6)
+    state = initial(gan)
+    sample = jax.jit(gan.sample, static_argnums=2)
+    np.testing.assert_allclose(sample(state, KEY, 2), sample(state, KEY, 5)[:2], atol=1e-6)
 
 
 def test_the_classifier_learns_and_predicts_distributions():
@@ -189,14 +194,14 @@ def test_the_classifier_learns_and_predicts_distributions():
     )
     labels = jnp.arange(8) % 2
     batch = {"image": jnp.ones((8, 10, 10, 1)) * labels.reshape(8, 1, 1, 1), "label": labels}
-    state, step = classifier.init(KEY), jax.jit(classifier.step)
+    state, step = initial(classifier), jax.jit(classifier.step)
     assert isinstance(state, ClassifierState)
     first = None
     for _ in range(40):
         state, metrics = step(state, batch, KEY)
         first = metrics["loss"] if first is None else first
     assert metrics["loss"] < 0.5 * first
-    probabilities = classifier.predict(state, batch["image"])
+    probabilities = jax.jit(classifier.predict)(state, batch["image"])
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
     np.testing.assert_array_equal(probabilities.argmax(1), labels)
 
@@ -221,4 +226,4 @@ def test_bad_settings_are_named(make, words):
 def test_a_batch_of_another_shape_is_refused():
     gan = dcgan.build(TINY)
     with pytest.raises(ValueError, match=r"\(4, 12, 8, 1\).*\[N, 8, 8, 1\]"):
-        gan.step(gan.init(KEY), {"image": images(shape=(12, 8, 1))}, KEY)
+        gan.step(initial(gan), {"image": images(shape=(12, 8, 1))}, KEY)
