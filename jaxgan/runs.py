@@ -12,7 +12,9 @@ import jax.numpy as jnp
 
 from jaxgan import __version__, config, data, parallel, run_folder, zoo
 from jaxgan.checkpoint import Checkpoints
+from jaxgan.data import Augment
 from jaxgan.loop import Cadence, Drawing, Outcome, fit
+from jaxgan.parallel import Mode
 from jaxgan.run_folder import RunFolder
 from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import Array, PyTree
@@ -48,12 +50,12 @@ class Settings(Generic[C]):
     data: str = "digits"
     data_dir: Path | None = None
     crop: bool = False
-    augment: data.Augment = data.Augment()
+    augment: Augment = Augment()
     batch_size: int
     steps: int | None = None
     epochs: int | None = None
     seed: int = 0
-    parallel: parallel.Mode = "jit"
+    parallel: Mode = "jit"
     cadence: Cadence = Cadence()
     model: C
 

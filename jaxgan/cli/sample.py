@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -67,7 +68,8 @@ def draw(gan: GAN, state: PyTree, seeds: np.ndarray) -> np.ndarray:
     sample = runs.sampler(gan)
     padded = np.resize(seeds, -(-len(seeds) // CHUNK) * CHUNK) if len(seeds) > CHUNK else seeds
     chunks = [padded[start : start + CHUNK] for start in range(0, len(padded), CHUNK)]
-    return np.concatenate([jax.device_get(sample(state, chunk)) for chunk in chunks])[: len(seeds)]
+    images = [jax.device_get(sample(state, jnp.asarray(chunk))) for chunk in chunks]
+    return np.concatenate(images)[: len(seeds)]
 
 
 def parse_seeds(text: str) -> np.ndarray:

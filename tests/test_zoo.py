@@ -1,0 +1,119 @@
+"""The contract that every model of the zoo keeps."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import parallel, zoo
+from jaxgan.checkpoint import Checkpoints
+from jaxgan.steps import GAN, Classifier
+
+pytestmark = pytest.mark.smoke
+
+KEY = jax.random.key(0)
+TINY = {"image_size": (12, 12), "features": 2}
+
+
+@functools.cache
+def built(name):
+    model = zoo.get(name)
+    config = model.config(**TINY)
+    return model, config, model.build(config)
+
+
+def batch(config, count=4):
+    generator = np.random.default_rng(0)
+    shape = (count, *config.image_size, config.channels)
+    labels = generator.integers(0, getattr(config, "num_classes", 1), count)
+    return {
+        "image": generator.uniform(*config.value_range, shape).astype(np.float32),
+        "label": labels.astype(np.int32),
+    }
+
+
+@functools.cache
+def stepped(name, mode):
+    """The state before and after two compiled steps, and the metrics."""
+    _, config, trainable = built(name)
+    layout = parallel.layout(mode)
+    before = jax.device_get(parallel.compile_function(trainable.init)(KEY))
+    state, key = layout.put_state(before), layout.put_state(KEY)
+    step = layout.compile(trainable.step)
+    for _ in range(2):
+        state, metrics = step(state, layout.put_batch(batch(config)), key)
+    return before, state, jax.device_get(metrics)
+
+
+def assert_equal(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_module_says_what_it_is(name):
+    model, config, trainable = built(name)
+    assert isinstance(trainable, GAN | Classifier)
+    assert model.summary
+    assert model.recipe.steps > 0
+    assert model.networks(config)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_step_keeps_the_structure_and_moves_the_numbers(name):
+    before, state, metrics = stepped(name, "jit")
+    described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (before, state))
+    assert described[0] == described[1]
+    assert int(state.step) == 2
+    assert metrics
+    assert all(np.shape(value) == () and np.isfinite(value) for value in metrics.values())
+    changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), before, state)
+    assert np.mean(jax.tree.leaves(changed)) > 0.5
+
+
+@pytest.mark.parametrize("mode", ["pmap", "shard_map"])
+@pytest.mark.parametrize("name", zoo.names())
+def test_every_way_of_running_gives_the_same(name, mode):
+    for a, b in zip(*(jax.tree.leaves(stepped(name, m)[1]) for m in ("jit", mode)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_state_survives_a_checkpoint(name, tmp_path):
+    state = stepped(name, "jit")[1]
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(2, state, {"at": [1, 2]})
+    checkpoints.close()
+    found = Checkpoints(tmp_path).restore(parallel.layout().abstract_state(state), say=pytest.fail)
+    assert_equal(found.state, state)
+    assert jax.tree.structure(found.state) == jax.tree.structure(state)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_what_it_makes_is_in_range(name):
+    _, config, trainable = built(name)
+    state = stepped(name, "jit")[1]
+    if isinstance(trainable, GAN):
+        images = parallel.compile_function(trainable.sample, static_argnums=(2,))(state, KEY, 3)
+        assert images.shape == (3, *config.image_size, config.channels)
+        low, high = config.value_range
+        assert low <= images.min() < images.max() <= high
+    else:
+        shares = parallel.compile_function(trainable.predict)(state, jnp.asarray(batch(config)["image"]))
+        np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if zoo.folders()[name] == "gans"])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_a_players_update_leaves_the_other_alone(name, player):
+    """A player that learns nothing stays bit for bit the same, whatever the other one does."""
+    _, config, trainable = built(name)
+    before, _, _ = stepped(name, "jit")
+    still = jax.tree.map(jnp.asarray, before)
+    getattr(still, player).opt_state.hyperparams["learning_rate"] = jnp.float32(0)
+    after, _ = parallel.compile_function(trainable.step)(still, jax.tree.map(jnp.asarray, batch(config)), KEY)
+    assert_equal(getattr(before, player).params, getattr(after, player).params)
+    other = {"generator": "discriminator", "discriminator": "generator"}[player]
+    same = jax.tree.map(np.array_equal, getattr(before, other).params, getattr(after, other).params)
+    assert not all(jax.tree.leaves(same))
