@@ -240,6 +240,7 @@ class _Run:
         if self.drawing is not None:
             images = self.drawing.draw(state)
             if self._writes():
+                self.folder.samples.mkdir(exist_ok=True)
                 path = self.folder.samples / f"step-{step:07d}.png"
                 pictures.save_grid(path, jax.device_get(images), self.drawing.value_range)
 

@@ -122,11 +122,10 @@ def create(path: Path, config: dict[str, Any]) -> RunFolder:
     existed = path.exists()
     folder = RunFolder(path)
     try:
-        folder.samples.mkdir(parents=True)
-        folder.checkpoints.mkdir()
+        folder.checkpoints.mkdir(parents=True)
         folder.write_config(config)
     except OSError as error:
-        shutil.rmtree(path if not existed else folder.samples, ignore_errors=True)
+        shutil.rmtree(folder.checkpoints if existed else path, ignore_errors=True)
         raise InputError(f"--out {path} cannot be written: {error.strerror}") from None
     return folder
 

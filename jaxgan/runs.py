@@ -39,7 +39,7 @@ class Settings(Generic[C]):
         crop: cut images to the model's shape instead of stretching them.
         augment: random changes of the training images.
         batch_size: the images of one step, over all devices.
-        steps: the number of steps.
+        steps: the number of steps; by default what suits the embedded digits, or as before when resumed.
         epochs: the number of passes over the data, instead of steps.
         seed: the seed of everything random.
         parallel: how devices share a step.

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 
 COMMANDS = {
@@ -61,6 +62,9 @@ def _run(name: str, arguments: list[str]) -> int:
     except InputError as error:
         print(f"jaxgan {name}: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output has gone, as in `jaxgan models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print(f"jaxgan {name}: stopped", file=sys.stderr)
         return 130

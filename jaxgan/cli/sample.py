@@ -26,7 +26,7 @@ class Flags:
     Attributes:
         run: the folder that `jaxgan train` made.
         seeds: the seeds, such as 7 or 0-63 or 1,5,10-12.
-        out: FILE.png for a grid, FILE.npy for f32[N, H, W, C]; RUN/samples/seeds-SEEDS.png by default.
+        out: FILE.png for a grid, FILE.npy for f32[N, H, W, C]; RUN/seeds-SEEDS.png by default.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     flags = tyro.cli(Flags, args=arguments, prog="jaxgan sample")
     seeds = parse_seeds(flags.seeds)
     opened = runs.open_run(flags.run)
-    out = flags.out or opened.folder.samples / f"seeds-{flags.seeds}.png"
+    out = flags.out or opened.folder.path / f"seeds-{flags.seeds}.png"
     require(out.suffix in (".png", ".npy"), "--out", str(out), "a file that ends in .png or .npy")
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist")

@@ -1,0 +1,13 @@
+"""Images from files to batches: one function, `load`, behind which every source stands.
+
+>>> images = load("digits", "test", image_size=(28, 28), channels=1)
+>>> len(images), images.image_shape, images.classes[3]
+(360, (28, 28, 1), '3')
+"""
+
+from jaxgan.data.augment import Augment
+from jaxgan.data.batches import Batches, batches, in_order, to_range
+from jaxgan.data.dataset import Dataset, require_labels
+from jaxgan.data.load import load
+
+__all__ = ["Augment", "Batches", "Dataset", "batches", "in_order", "load", "require_labels", "to_range"]

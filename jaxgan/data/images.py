@@ -1,0 +1,121 @@
+"""Bringing images to one shape, and reading them from files that cannot be trusted."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxgan.validation import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm"),
+}
+SUFFIXES = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
+MOST_PIXELS = 50_000_000
+
+
+def fit_all(
+    pixels: Sequence[np.ndarray] | np.ndarray, image_size: tuple[int, int], channels: int, *, crop: bool
+) -> np.ndarray:
+    """Brings images to one shape.
+
+    Args:
+        pixels: uint8 images, each [h, w], [h, w, 1], [h, w, 3] or [h, w, 4].
+        image_size: (H, W).
+        channels: C, 1 or 3.
+        crop: cut to the proportions first, instead of stretching.
+
+    Returns:
+        uint8[N, H, W, C].
+    """
+    shape = (*image_size, channels)
+    if isinstance(pixels, np.ndarray) and pixels.shape[1:] in (shape, shape[:2] if channels == 1 else shape):
+        return pixels.reshape(-1, *shape)
+    fitted = np.empty((len(pixels), *shape), np.uint8)
+    for number, image in enumerate(pixels):
+        fitted[number] = fit(to_picture(image), image_size, channels, crop=crop)
+    return fitted
+
+
+def to_picture(pixels: np.ndarray) -> "Image.Image":
+    """Turns uint8[h, w] or uint8[h, w, c] into a Pillow image."""
+    from PIL import Image
+
+    return Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+
+
+def fit(picture: "Image.Image", image_size: tuple[int, int], channels: int, *, crop: bool) -> np.ndarray:
+    """Brings one picture to a shape: uint8[H, W, C]."""
+    from PIL import Image, ImageOps
+
+    size = image_size[::-1]
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if crop:
+        picture = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+    elif picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(*image_size, channels)
+
+
+def check_file(path: Path) -> None:
+    """Reads the head of an image file, and nothing more.
+
+    Raises:
+        InputError: it is no image, not the format that its name says, or too large.
+    """
+    with _opened(path) as picture:
+        width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"{path} is gigantic: {width} x {height}; at most {MOST_PIXELS:,} pixels are allowed"
+        )
+
+
+def read_file(path: Path, image_size: tuple[int, int], channels: int, *, crop: bool) -> np.ndarray:
+    """Reads an image file: uint8[H, W, C], turned as its camera says.
+
+    Raises:
+        InputError: as `check_file`, or the file is damaged.
+    """
+    from PIL import ImageOps
+
+    check_file(path)
+    with _opened(path) as picture:
+        try:
+            picture.load()
+            return fit(ImageOps.exif_transpose(picture), image_size, channels, crop=crop)
+        except Exception as error:  # each decoder breaks in its own way
+            raise InputError(f"{path} is truncated or damaged: {error}") from None
+
+
+def _opened(path: Path) -> "Image.Image":
+    from PIL import Image, UnidentifiedImageError
+
+    expected = SUFFIXES[path.suffix.lower()]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # check_file looks at the size
+            picture = Image.open(path, formats=list(FORMATS))
+    except UnidentifiedImageError:
+        raise InputError(f"{path} is not an image: its content is of no known format") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{path} is gigantic; at most {MOST_PIXELS:,} pixels are allowed") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:  # a damaged head
+        raise InputError(f"{path} is truncated or damaged: {error}") from None
+    if picture.format != expected:
+        picture.close()
+        raise InputError(f"{path} is mislabelled: its name says {expected}, its content is {picture.format}")
+    return picture

@@ -1,0 +1,51 @@
+"""`load`: from the name of a data set to its images."""
+
+from pathlib import Path
+
+from jaxgan.data import digits, folder, idx, npz, tfds
+from jaxgan.data.dataset import Dataset, Shape
+from jaxgan.validation import InputError, require
+
+FORMS = "digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG]"
+
+
+def load(
+    spec: str,
+    split: str = "train",
+    *,
+    image_size: tuple[int, int],
+    channels: int,
+    crop: bool = False,
+    data_dir: str | Path | None = None,
+) -> Dataset:
+    """Loads the images of one split, brought to one shape.
+
+    Args:
+        spec: ``digits`` (1,797 handwritten digits, part of scikit-learn), ``idx:FOLDER`` (MNIST, EMNIST or
+            Fashion-MNIST files), ``folder:PATH`` (images, perhaps in a folder for each class), ``npz:FILE``
+            (NumPy arrays), or ``tfds:NAME[:CONFIG]`` (a prepared TensorFlow data set).
+        split: ``"train"`` or ``"test"``. Where a source has no test images of its own, every fifth image
+            is one.
+        image_size: (H, W), the size that images are resized to.
+        channels: 1 for grey, 3 for RGB.
+        crop: cut images to the proportions of that size first, instead of stretching them.
+        data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
+
+    Raises:
+        InputError: the source is unknown, missing, empty or damaged.
+
+    >>> load("digits", image_size=(8, 8), channels=1)
+    Dataset(spec='digits', split='train', image_shape=(8, 8, 1), classes=('0', ..., '9'), count=1437)
+    """
+    require(split in ("train", "test"), "split", split, "'train' or 'test'")
+    require(channels in (1, 3), "channels", channels, "1 or 3")
+    shape = Shape(image_size=image_size, channels=channels, crop=crop)
+    kind, _, place = spec.partition(":")
+    if kind == "digits" and not place:
+        return digits.load(split, shape)
+    if not place or kind not in ("idx", "folder", "npz", "tfds"):
+        raise InputError(f"data is {spec!r}; it must be one of {FORMS}")
+    if kind == "tfds":
+        return tfds.load(place, split, shape, None if data_dir is None else Path(data_dir).expanduser())
+    read = {"idx": idx.load, "folder": folder.load, "npz": npz.load}[kind]
+    return read(Path(place).expanduser(), split, shape)
