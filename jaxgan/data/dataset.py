@@ -54,6 +54,11 @@ class Dataset:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def num_classes(self) -> int:
+        """The number of classes; 0 without labels."""
+        return len(self.classes or ())
+
     def read(self, indices: np.ndarray) -> Arrays:
         """Reads images by their numbers.
 

@@ -44,10 +44,9 @@ def _read(place: Path, split: str) -> dict[str, np.ndarray]:
     wanted = {name for pairs in (NAMES[split], UNDIVIDED) for pair in pairs for name in pair}
     wanted |= {labels for _, labels in NAMES["train"]}
     try:
-        with np.load(place, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is one array, not an archive of arrays")
-            return {name: file[name] for name in file.files if name in wanted}
+        with place.open("rb") as file, zipfile.ZipFile(file):
+            archive = np.load(file, allow_pickle=False)
+            return {name: archive[name] for name in archive.files if name in wanted}
     except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         raise InputError(f"npz:{place} is no archive of plain arrays, or a damaged one: {error}") from None
     except OSError as error:

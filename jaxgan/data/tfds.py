@@ -22,13 +22,14 @@ def load(name: str, split: str, shape: Shape, data_dir: Path | None) -> Dataset:
     own = next((found for found in SPLITS[split] if found in builder.info.splits), None)
     if own is None:
         raise InputError(f"{spec} has the splits {', '.join(builder.info.splits)}; a {split} split is needed")
-    if "image" not in builder.info.features:
-        raise InputError(f"{spec} has {', '.join(builder.info.features)}; a feature named image is needed")
+    features = dict(builder.info.features.items())
+    if "image" not in features:
+        raise InputError(f"{spec} has {', '.join(features)}; a feature named image is needed")
     try:
         source = builder.as_data_source(split=own)
     except Exception as error:  # array_record, missing shards, another file format
         raise InputError(f"{spec} in {builder.data_dir} cannot be read: {_first_line(error)}") from None
-    classes = _classes(builder.info.features.get("label"))
+    classes = _classes(features.get("label"))
     return Dataset(
         spec=spec,
         split=split,
