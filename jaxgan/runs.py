@@ -77,10 +77,10 @@ def settings_type(model: zoo.Model) -> Any:
 def defaults(model: zoo.Model) -> Settings:
     """The settings of a model's recipe.
 
-    >>> defaults(zoo.get("dcgan")).batch_size
-    64
+    >>> defaults(zoo.get("cnn")).batch_size
+    32
     """
-    return Settings(batch_size=model.recipe.batch_size, model=model.config())
+    return Settings(batch_size=model.recipe.batch_size, model=model.recipe.config)
 
 
 class Run(NamedTuple):

@@ -52,7 +52,7 @@ class Config:
 
 
 MNIST = Config()
-RECIPE = Recipe(batch_size=32, steps=900)
+RECIPE = Recipe(MNIST, batch_size=32, steps=900)
 
 
 class Network(linen.Module):

@@ -77,11 +77,11 @@ def _find(folder: Path, prefix: str | None, place: Path) -> dict[tuple[str, str]
             split = "train" if match["split"] == "train" else "test"
             files.setdefault((split, match["what"]), folder / match.string)
     if not files:
-        found = (
+        what = (
             "holds no IDX files" if prefix is None else "is neither a folder nor the beginning of IDX files"
         )
-        names = "train-images-idx3-ubyte or t10k-labels-idx1-ubyte.gz"
-        raise InputError(f"idx:{place} {what}; looked for names such as {names}")
+        known = "train-images-idx3-ubyte or t10k-labels-idx1-ubyte.gz"
+        raise InputError(f"idx:{place} {what}; looked for names such as {known}")
     return files
 
 

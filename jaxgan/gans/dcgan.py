@@ -99,7 +99,8 @@ class Config:
 
 
 MNIST = Config()
-RECIPE = Recipe(batch_size=64, steps=1000)
+DIGITS = Config(game=Adversarial(ema_decay=0.99))
+RECIPE = Recipe(DIGITS, batch_size=32, steps=2400)
 
 
 class Generator(linen.Module):

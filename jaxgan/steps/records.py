@@ -1,7 +1,7 @@
 """The records of pure functions that the zoo builds."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxgan.steps.state import ClassifierState, GANState
 from jaxgan.typing import Array, Batch, Metrics
@@ -42,9 +42,11 @@ class Recipe(NamedTuple):
     """How a model is trained when nothing else is asked for: on the embedded digits, within minutes.
 
     Attributes:
+        config: the model's settings.
         batch_size: the images of one step.
         steps: the number of steps.
     """
 
+    config: Any
     batch_size: int
     steps: int
