@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,7 +151,7 @@ def test_a_classifier_is_evaluated_on_the_test_images(trained_cnn, capsys):
     printed = capsys.readouterr().out
     scores = json.loads((trained_cnn / "evaluation.json").read_text())
     assert 0.5 < scores["accuracy"] <= 1
-    assert sum(row["images"] for row in scores["classes"].values()) == scores["images"] == 360
+    assert sum(row["images"] for row in scores["classes"].values()) == scores["images"] == 359
     assert f"accuracy                {scores['accuracy']:.4f}" in printed
     assert (trained_cnn / "confusion.png").exists()
 
@@ -158,7 +159,7 @@ def test_a_classifier_is_evaluated_on_the_test_images(trained_cnn, capsys):
 def test_a_gan_is_evaluated_by_its_players(trained, capsys):
     assert main(["evaluate", str(trained)]) == 0
     scores = json.loads((trained / "evaluation.json").read_text())
-    assert scores["images"] == 360
+    assert scores["images"] == 359
     assert np.isfinite(scores["generator_loss"])
     assert "evaluation.json" in capsys.readouterr().out
 
@@ -192,7 +193,7 @@ def refused(capsys, arguments, words):
         (["train", "dcgan", "--data", "mnist"], "tfds:NAME"),
         (["train", "dcgan", "--data", "idx:nowhere"], "nowhere"),
         (["train", "dcgan", "--batch-size", "0"], "batch_size is 0"),
-        (["train", "dcgan", "--batch-size", "5000"], "batch_size is 5000; it must be at most 1437"),
+        (["train", "dcgan", "--batch-size", "5000"], "batch_size is 5000; it must be at most 1438"),
         (["train", "dcgan", "--steps", "0"], "steps is 0"),
         (["train", "dcgan", "--steps", "5", "--epochs", "5"], "both given"),
         (["train", "dcgan", "--parallel", "threads"], "threads"),
@@ -238,6 +239,84 @@ def test_a_run_is_left_as_it_was(trained, here, capsys, arguments, words):
     refused(capsys, [argument.replace("RUN", str(trained)) for argument in arguments], words)
     assert snapshot(trained) == before
     assert not list(here.iterdir())
+
+
+def write_bad_data(folder):
+    (folder / "empty").mkdir()
+    (folder / "cut").mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(
+        folder / "cut" / "a.png"
+    )
+    whole = (folder / "cut" / "a.png").read_bytes()
+    (folder / "cut" / "a.png").write_bytes(whole[:1500])
+    (folder / "wrong").mkdir()
+    (folder / "wrong" / "a.jpg").write_bytes(whole)
+    (folder / "huge").mkdir()
+    Image.new("L", (9000, 9000)).save(folder / "huge" / "a.png")
+    (folder / "magic").mkdir()
+    (folder / "magic" / "train-images-idx3-ubyte").write_bytes(bytes(100))
+    (folder / "short").mkdir()
+    (folder / "short" / "train-images-idx3-ubyte").write_bytes(
+        bytes.fromhex("00000803 00000009 0000001c 0000001c")
+    )
+    np.savez(folder / "nan.npz", images=np.full((50, 8, 8), np.nan, np.float32))
+    np.savez(folder / "labels.npz", images=np.zeros((50, 8, 8), np.uint8), labels=np.full(50, -1))
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("folder:empty", "holds no train images"),
+        ("folder:cut", "cut/a.png is truncated or damaged"),
+        ("folder:wrong", "wrong/a.jpg is mislabelled: its name says JPEG, its content is PNG"),
+        ("folder:huge", "huge/a.png is gigantic: 9000 x 9000"),
+        ("idx:magic", "begins with the magic number 0; it must be 2051"),
+        ("idx:short", "has 16 bytes; its head says 9 x 28 x 28, which needs 7072"),
+        ("npz:nan.npz", "holds 3200 values that are NaN or infinite, in 50 of its images"),
+        ("npz:labels.npz", "the label of image 0 is -1"),
+        ("npz:missing.npz", "No such file"),
+        ("tfds:mnist", "tfds:mnist is not prepared"),
+    ],
+)
+def test_bad_data_is_one_error_and_nothing_is_written(here, capsys, spec, words):
+    write_bad_data(here)
+    before = snapshot(here)
+    refused(capsys, ["train", "dcgan", *TINY, "--data", spec, "--data-dir", "prepared"], words)
+    assert snapshot(here) == before
+
+
+def test_resuming_without_a_checkpoint_is_refused(trained, here, capsys):
+    (here / "run" / "checkpoints").mkdir(parents=True)
+    (here / "run" / "config.json").write_text((trained / "config.json").read_text())
+    refused(
+        capsys, ["train", "dcgan", "--out", "run", "--resume"], "there is no checkpoint in run/checkpoints"
+    )
+    assert not (here / "run" / "metrics.jsonl").exists()
+
+
+def test_a_checkpoint_cut_short_is_said_and_the_one_before_used(trained, here, capsys):
+    shutil.copytree(trained, here / "run")
+    largest = max(
+        (here / "run" / "checkpoints" / "6" / "state").rglob("*"), key=lambda path: path.stat().st_size
+    )
+    largest.write_bytes(largest.read_bytes()[:-100])
+    assert main(["sample", "run", "--out", "a.npy"]) == 0
+    printed = capsys.readouterr().out
+    assert "checkpoint of step 6 cannot be read" in printed
+    assert "from step 4" in printed
+    assert main(["train", "dcgan", "--out", "run", "--resume"]) == 0
+    assert "resumed at step 4" in capsys.readouterr().err
+    assert times_aside(here / "run") == times_aside(trained)
+    assert main(["sample", "run", "--out", "b.npy"]) == 0
+    assert main(["sample", str(trained), "--out", "c.npy"]) == 0
+    np.testing.assert_array_equal(np.load("b.npy"), np.load("c.npy"))
+
+
+@pytest.mark.parametrize("mode", ["pmap", "shard_map"])
+def test_other_ways_of_running_go_on_with_a_run(trained, here, capsys, mode):
+    shutil.copytree(trained, here / "run")
+    assert main(["train", "dcgan", "--out", "run", "--resume", "--steps", "8", "--parallel", mode]) == 0
+    assert "trained dcgan for 8 steps" in capsys.readouterr().out
 
 
 def test_a_classifier_draws_no_images(trained_cnn, capsys):

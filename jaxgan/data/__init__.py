@@ -2,7 +2,7 @@
 
 >>> images = load("digits", "test", image_size=(28, 28), channels=1)
 >>> len(images), images.image_shape, images.classes[3]
-(360, (28, 28, 1), '3')
+(359, (28, 28, 1), '3')
 """
 
 from jaxgan.data.augment import Augment

@@ -116,8 +116,8 @@ def check_labels(name: str, labels: np.ndarray, classes: int) -> None:
 
 
 def is_held_out(count: int) -> np.ndarray:
-    """Marks every fifth of so many images as test images, the first one among them: bool[count]."""
-    return np.arange(count) % 5 == 0
+    """Marks every fifth of so many images as a test image: bool[count]."""
+    return np.arange(count) % 5 == 4
 
 
 def require_labels(dataset: Dataset, num_classes: int) -> None:

@@ -6,7 +6,7 @@ from jaxgan.data.dataset import Dataset, Shape, in_memory, is_held_out
 
 
 def load(split: str, shape: Shape) -> Dataset:
-    """Loads the digits: 1,437 train and 360 test images.
+    """Loads the digits: 1,438 train and 359 test images.
 
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
     """

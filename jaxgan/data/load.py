@@ -35,7 +35,7 @@ def load(
         InputError: the source is unknown, missing, empty or damaged.
 
     >>> load("digits", image_size=(8, 8), channels=1)
-    Dataset(spec='digits', split='train', image_shape=(8, 8, 1), classes=('0', ..., '9'), count=1437)
+    Dataset(spec='digits', split='train', image_shape=(8, 8, 1), classes=('0', ..., '9'), count=1438)
     """
     require(split in ("train", "test"), "split", split, "'train' or 'test'")
     require(channels in (1, 3), "channels", channels, "1 or 3")
