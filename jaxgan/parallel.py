@@ -72,7 +72,7 @@ class Layout(NamedTuple):
         return NamedSharding(self.mesh, P(batch_axis.NAME))
 
     def put_state(self, state: PyTree) -> PyTree:
-        """Copies a state (or a key) to every device; every process gives the same one."""
+        """Copies a state (or a key) to every device; the original stays. Every process gives the same one."""
         return jax.tree.map(self._copy, state)
 
     def _copy(self, leaf: Array | np.ndarray) -> Array:
@@ -81,7 +81,7 @@ class Layout(NamedTuple):
                 data = self._copy(jax.random.key_data(leaf))
                 return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
             return jax.make_array_from_process_local_data(self.replicated, np.asarray(leaf))
-        return jax.device_put(leaf, self.replicated)
+        return jax.device_put(leaf, self.replicated, may_alias=False)
 
     def abstract_state(self, state: PyTree) -> PyTree:
         """Describes a state on these devices: shapes, dtypes and placement, without its numbers."""

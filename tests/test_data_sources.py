@@ -290,7 +290,7 @@ def with_nan():
             {"images": pixels(5, 4, 6), "labels": np.arange(4)},
             r"int64\[4\]; it must be one whole number for each of 5",
         ),
-        ({"images": pixels(5, 4, 6), "labels": np.array([0, 1, -1, 2, 1])}, "the label of image 1 is -1"),
+        ({"images": pixels(5, 4, 6), "labels": np.array([0, 1, -1, 2, 1])}, "the label of image 2 is -1"),
         ({"pictures": pixels(5, 4, 6)}, "holds no arrays.*x_train"),
         ({"images": np.array([object()] * 5)}, "no archive of plain arrays"),
         ({"images": pixels(0, 4, 6)}, "holds no images"),

@@ -72,6 +72,7 @@ def test_a_layout_places_states_and_batches(mode):
     def step(state, batch, key):
         return {"w": state["w"] + batch_axis.pmean(batch["image"].sum())}, {"noise": jax.random.uniform(key)}
 
-    key = layout.put_state(jax.random.key(0))
-    stepped, _ = layout.compile(step)(state, layout.put_batch({"image": values}), key)
-    np.testing.assert_array_equal(stepped["w"], values + values.sum())
+    compiled, key = layout.compile(step), layout.put_state(jax.random.key(0))
+    for _ in range(2):  # the step consumes its state, but not the one that was copied for it
+        stepped, _ = compiled(layout.put_state(state), layout.put_batch({"image": values}), key)
+        np.testing.assert_array_equal(stepped["w"], values + values.sum())

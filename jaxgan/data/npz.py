@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgan.data.dataset import Dataset, Shape, in_memory, is_held_out
+from jaxgan.data.dataset import Dataset, Shape, check_labels, in_memory, is_held_out
 from jaxgan.validation import InputError
 
 NAMES = {
@@ -34,6 +34,7 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
     if labels is not None:
         known = next((arrays[y] for _, y in (*NAMES["train"], *UNDIVIDED) if y in arrays), labels)
         classes = [str(k) for k in range(int(np.max(known, initial=0)) + 1)]
+        check_labels(f"{spec}: {names[1]}", labels, len(classes))
     if names in UNDIVIDED:
         chosen = is_held_out(len(pixels)) == (split == "test")
         pixels, labels = pixels[chosen], None if labels is None else labels[chosen]
