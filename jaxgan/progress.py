@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 PLAIN_EVERY = 5.0
 """Seconds between plain lines."""
@@ -44,17 +46,9 @@ def display(total: int, console: Console | None = None) -> Iterator[Display]:
     if not console.is_terminal:
         yield _Plain(console, total)
         return
-    bar = Progress(
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=console,
-    )
-    with bar:
-        yield _Bar(bar, total)
+    bar = _Bar(console, total)
+    with Live(bar, console=console, refresh_per_second=4):
+        yield bar
 
 
 def describe(metrics: Mapping[str, float]) -> str:
@@ -71,16 +65,31 @@ def _speed(images_per_second: float | None) -> str:
 
 
 class _Bar:
-    def __init__(self, bar: Progress, total: int):
-        self._bar = bar
-        self._task = bar.add_task("compiling", total=total)
+    """A bar, and the metrics in a line of their own below it, so that narrow terminals show them too."""
+
+    def __init__(self, console: Console, total: int):
+        self._console = console
+        self._bar = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+        )
+        self._task = self._bar.add_task("compiling", total=total)
+        self._metrics = Text()
+
+    def __rich__(self) -> Group:
+        return Group(self._bar, self._metrics)
 
     def update(self, step: int, images_per_second: float | None, metrics: Mapping[str, float]) -> None:
-        text = f"{_speed(images_per_second)}{describe(metrics)}"
-        self._bar.update(self._task, completed=step, description=text)
+        self._bar.update(self._task, completed=step, description=_speed(images_per_second).strip())
+        self._metrics = Text(describe(metrics))
 
     def say(self, sentence: str) -> None:
-        self._bar.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Plain:
