@@ -17,7 +17,9 @@ __all__ = [
     "batch_axis",
     "checkpoint",
     "classifiers",
+    "cost",
     "data",
+    "evaluation",
     "gans",
     "loop",
     "losses",
@@ -25,7 +27,10 @@ __all__ = [
     "ops",
     "parallel",
     "pictures",
+    "run_folder",
+    "runs",
     "steps",
+    "zoo",
 ]
 
 
