@@ -18,19 +18,25 @@ T = TypeVar("T")
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Path, str)
-    converter.register_structure_hook_func(_is_plain_union, _keep_number)
+    for kind in (int, float, str, bool):
+        converter.register_structure_hook(kind, _keep)
+    converter.register_structure_hook_func(lambda kind: isinstance(kind, types.UnionType), _keep)
     return converter
 
 
-def _is_plain_union(kind: Any) -> bool:
-    return isinstance(kind, types.UnionType) and set(kind.__args__) <= {int, float, str, type(None)}
+def _members(kind: Any) -> tuple[Any, ...]:
+    return kind.__args__ if isinstance(kind, types.UnionType) else (kind,)
 
 
-def _keep_number(value: Any, kind: Any) -> Any:
-    if type(value) is int and int not in kind.__args__ and float in kind.__args__:
+def _keep(value: Any, kind: Any) -> Any:
+    """Keeps a plain value as it is; a whole number may stand for a float, and a string for a path."""
+    allowed = _members(kind)
+    if type(value) is int and int not in allowed and float in allowed:
         return float(value)
-    if type(value) not in kind.__args__:
-        raise TypeError(f"{value!r} is none of {kind}")
+    if type(value) is str and Path in allowed:
+        return Path(value)
+    if type(value) not in allowed:
+        raise TypeError(f"{value!r} is not {kind}")
     return value
 
 

@@ -1,5 +1,6 @@
 """Measuring a trained run on the held-out images."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxgan import data, parallel, pictures, runs
+from jaxgan.files import whole
 from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
@@ -40,7 +42,8 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
     scores = {"step": step, "data": run.settings.data, "images": len(images), **scores}
     written = [run.folder.path / name for name in ("evaluation.json", *plots)]
     try:
-        written[0].write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
+        with whole(written[0]) as partial:
+            partial.write_text(json.dumps(scores, indent=2) + "\n", "utf-8")
         for name, matrix in plots.items():
             pictures.save_confusion(run.folder.path / name, matrix, images.classes or ())
     except OSError as error:
@@ -98,7 +101,7 @@ def adversarial_scores(
     gan: GAN, state: PyTree, images: data.Dataset, settings: runs.Settings
 ) -> dict[str, Any]:
     """Averages the metrics of a step over the held-out images; the states that the steps give are dropped."""
-    size = min(settings.batch_size, len(images))
+    size = _fitting_size(gan, settings, len(images))
     step = parallel.compile_function(lambda state, batch, key: gan.step(state, batch, key)[1])
     found = []
     for number, batch in enumerate(
@@ -108,3 +111,14 @@ def adversarial_scores(
             key = jax.random.fold_in(jax.random.key(settings.seed), number)
             found.append(jax.device_get(step(state, batch, key)))
     return {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+
+
+def _fitting_size(gan: GAN, settings: runs.Settings, count: int) -> int:
+    """Finds the largest batch that the images can fill, that divides the run's and that the step takes."""
+    whole_size = settings.batch_size
+    for size in range(min(whole_size, count), 0, -1):
+        if whole_size % size == 0:
+            with contextlib.suppress(InputError):
+                runs.check_step(gan, settings, size)
+                return size
+    raise InputError(f"{settings.data} test has {count} images, too few for one step of this run")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from jaxgan.checkpoint import Checkpoints, all_finite
 from jaxgan.progress import Display, Silence
 from jaxgan.run_folder import RunFolder
 from jaxgan.typing import Array, Metrics, PyTree, Trainable
-from jaxgan.validation import require
+from jaxgan.validation import InputError, require
 
 
 class NonFiniteError(ArithmeticError):
@@ -108,7 +109,7 @@ def fit(
         batches: the data, ``image`` f32[N, H, W, C] and perhaps ``label`` int32[N].
         key: the root key of the run.
         steps: the number of steps in all, those before a resume among them, >= 1.
-        folder: the folder of the run.
+        folder: the folder of the run, which is made where it does not exist.
         layout: the devices and how they share the work; all of them under ``jit`` by default.
         cadence: how often to write.
         drawing: how to draw samples; None for a model that makes no images.
@@ -120,7 +121,8 @@ def fit(
 
     Raises:
         NonFiniteError: a loss or a number of the state is no longer finite; the last good checkpoint stays.
-        InputError: there is no checkpoint to resume from, or the batch does not fit the devices.
+        InputError: there is no checkpoint to resume from, or one of another run, or the batch does not fit
+            the devices.
     """
     require(steps >= 1, "steps", steps, ">= 1")
     run = _Run(
@@ -151,7 +153,12 @@ class _Run:
     batch_size: int = 0
 
     def go(self, key: Array, *, resume: bool) -> Outcome:
+        if self._writes():
+            self.folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        parallel.on_any_process(False)  # wait until the folder is there
         self.checkpoints = Checkpoints(self.folder.checkpoints, keep=self.cadence.keep)
+        if not resume and self.checkpoints.steps():
+            raise InputError(f"{self.folder.path} holds another run; resume it, or choose another folder")
         self.finite = parallel.compile_function(all_finite)
         with _signals() as caught:
             try:
@@ -160,8 +167,14 @@ class _Run:
             finally:
                 self.checkpoints.close()
         if self._writes():
-            pictures.save_curves(self.folder.curves, self.folder.read_metrics(), self.folder.path.name)
+            self._plot()
         return outcome
+
+    def _plot(self) -> None:
+        try:
+            pictures.save_curves(self.folder.curves, self.folder.read_metrics(), self.folder.path.name)
+        except OSError as error:  # the training itself is safe
+            self.display.say(f"{self.folder.curves} cannot be written: {error.strerror}")
 
     def _start(self, key: Array) -> PyTree:
         return self.layout.put_state(parallel.compile_function(self.trainable.init)(key))
@@ -173,9 +186,14 @@ class _Run:
         )
         self.batches.restore(restored.position)
         if self._writes():
-            self.folder.keep_metrics(lambda step: step <= restored.step and self._due(step, "log"))
+            self.folder.write_metrics(self._kept_lines(restored.step))
         self.display.say(f"resumed at step {restored.step}")
         return restored.step, restored.state
+
+    def _kept_lines(self, step: int) -> list[dict[str, Any]]:
+        """The lines up to a step; not the last one where it was only logged because the run ended there."""
+        lines = [line for line in self.folder.read_metrics() if line["step"] <= step]
+        return lines[:-1] if lines and not self._due(lines[-1]["step"], "log") else lines
 
     def _steps(self, state: PyTree, key: Array, first: int, caught: list[int]) -> Outcome:
         compiled = self.layout.compile(self.trainable.step)
@@ -187,7 +205,7 @@ class _Run:
             self._log_pending()
             if self._due(step, "log"):
                 self.pending = (step, metrics)
-            stop = self._stop(step, caught)
+            stop = self._stop(step, caught) if step < self.steps else None
             if self._due(step, "sample"):
                 self._sample(step, state)
             if self._due(step, "checkpoint") or stop:
@@ -238,7 +256,10 @@ class _Run:
 
     def _sample(self, step: int, state: PyTree) -> None:
         if self.drawing is not None:
+            self._log_pending()
             images = self.drawing.draw(state)
+            if not jax.device_get(self.finite(images)):
+                raise NonFiniteError(f"at step {step} the samples are not finite; {self._advice()}")
             if self._writes():
                 self.folder.samples.mkdir(exist_ok=True)
                 path = self.folder.samples / f"step-{step:07d}.png"
@@ -265,11 +286,12 @@ def _signals() -> Iterator[list[int]]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
+    before: dict[int, Any] = {}
     try:
-        before = {number: signal.signal(number, catch) for number in numbers}
-    except ValueError:  # not in the main thread: the signals are somebody else's
-        before = {}
-    try:
+        if threading.current_thread() is threading.main_thread():  # elsewhere signals are somebody else's
+            before.update((number, signal.getsignal(number)) for number in numbers)
+            for number in numbers:
+                signal.signal(number, catch)
         yield caught
     finally:
         restore()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxgan.files import whole
 from jaxgan.validation import require
 
 if TYPE_CHECKING:
@@ -81,9 +82,8 @@ def save_grid(path: Path, images: np.ndarray, value_range: tuple[float, float]) 
     factor = max(1, READABLE_SIDE // max(pixels.shape[:2]))
     enlarged = pixels.repeat(factor, 0).repeat(factor, 1)
     picture = Image.fromarray(enlarged[:, :, 0] if enlarged.shape[2] == 1 else enlarged)
-    partial = path.with_name(path.name + ".partial")
-    picture.save(partial, format="PNG")
-    partial.replace(path)
+    with whole(path) as partial:
+        picture.save(partial, format="PNG")
 
 
 def save_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
@@ -101,11 +101,11 @@ def save_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> N
     groups = [[name for name in names if name.endswith(ending)] for ending in ("loss", "accuracy")]
     groups = [group for group in groups if group]
     figure = Figure(figsize=(8, 2.8 * max(1, len(groups)) + 0.4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     for place, group in enumerate(groups, start=1):
         axes = figure.add_subplot(len(groups), 1, place)
         for color, name in enumerate(group):
-            values = np.array([line[name] for line in lines], float)
+            values = np.array([line.get(name, np.nan) for line in lines], float)
             axes.plot(steps, values, color=f"C{color}", alpha=0.3, linewidth=0.8)
             axes.plot(steps, _smooth(values), color=f"C{color}", label=name.replace("_", " "))
         axes.set_xlabel("step")
@@ -141,8 +141,8 @@ def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> No
     axes = figure.add_subplot()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = np.arange(count)
-    axes.set_xticks(ticks, classes, rotation=45, ha="right")
-    axes.set_yticks(ticks, classes)
+    axes.set_xticks(ticks, classes, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(ticks, classes, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title("Test images by true and predicted class")
@@ -153,6 +153,5 @@ def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> No
 
 
 def _save(figure: "Figure", path: Path) -> None:
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)

@@ -5,10 +5,10 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jaxgan.files import whole
 from jaxgan.validation import InputError
 
 CONFIG = "config.json"
@@ -48,43 +48,45 @@ class RunFolder:
         """Reads the settings.
 
         Raises:
-            InputError: the file is missing or not JSON.
+            InputError: the file is missing or not a JSON object.
         """
         try:
-            config: dict[str, Any] = json.loads((self.path / CONFIG).read_text("utf-8"))
+            config = json.loads((self.path / CONFIG).read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{self.path} cannot be read as a run: {CONFIG}: {error}") from None
+        if not isinstance(config, dict):
+            raise InputError(f"{self.path} cannot be read as a run: {CONFIG} holds no JSON object")
         return config
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Writes the settings, whole or not at all."""
-        _write_whole(self.path / CONFIG, json.dumps(config, indent=2) + "\n")
+        with whole(self.path / CONFIG) as partial:
+            partial.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Reads the metrics; a last line that was cut short is left out."""
+        """Reads the metrics; lines that were cut short or damaged are left out."""
         if not self.metrics_file.exists():
             return []
-        lines = self.metrics_file.read_text("utf-8").split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        lines = map(_parse, self.metrics_file.read_text("utf-8", errors="replace").splitlines())
+        return [line for line in lines if line is not None]
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Adds one line to the metrics."""
         with self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def keep_metrics(self, wanted: Callable[[int], bool]) -> None:
-        """Drops the lines of all other steps: those that a resumed run will write again."""
-        kept = [line for line in self.read_metrics() if wanted(line["step"])]
-        _write_whole(self.metrics_file, "".join(json.dumps(line) + "\n" for line in kept))
+    def write_metrics(self, lines: list[dict[str, Any]]) -> None:
+        """Replaces the metrics."""
+        with whole(self.metrics_file) as partial:
+            partial.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("step"), int) else None
 
 
 def next_free(model: str, parent: Path = Path("runs")) -> Path:
@@ -108,7 +110,9 @@ def check_free(path: Path) -> None:
     except OSError as error:
         raise InputError(f"--out {path} cannot be used: {error.strerror}") from None
     parent = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+    if not parent.is_dir():
+        raise InputError(f"--out {path} cannot be made: {parent} is a file")
+    if not os.access(parent, os.W_OK | os.X_OK):
         raise InputError(f"--out {path} cannot be written: no permission to write in {parent}")
 
 
@@ -123,6 +127,11 @@ def create(path: Path, config: dict[str, Any]) -> RunFolder:
     folder = RunFolder(path)
     try:
         folder.checkpoints.mkdir(parents=True)
+    except FileExistsError:  # another program was faster
+        raise InputError(f"--out {path} holds another run; choose another folder") from None
+    except OSError as error:
+        raise InputError(f"--out {path} cannot be written: {error.strerror}") from None
+    try:
         folder.write_config(config)
     except OSError as error:
         shutil.rmtree(folder.checkpoints if existed else path, ignore_errors=True)
@@ -136,7 +145,10 @@ def open_run(path: Path) -> RunFolder:
     Raises:
         InputError: there is no run.
     """
-    if not (path / CONFIG).is_file():
-        found = "is no run: it has no config.json" if path.exists() else "does not exist"
-        raise InputError(f"{path} {found}; it must be a folder that `jaxgan train` made")
+    try:
+        if not (path / CONFIG).is_file():
+            found = "is no run: it has no config.json" if path.exists() else "does not exist"
+            raise InputError(f"{path} {found}; it must be a folder that `jaxgan train` made")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
     return RunFolder(path)

@@ -1,5 +1,6 @@
 """Runs: a model, its data and its settings put together, trained into a folder, and opened again."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import platform
@@ -108,7 +109,8 @@ def open_run(path: Path) -> Run:
     folder = run_folder.open_run(path)
     found = folder.read_config()
     source = str(path / run_folder.CONFIG)
-    if not {"model", "settings", "steps"} <= found.keys():
+    kinds = {"model": str, "steps": int, "settings": dict}
+    if not all(isinstance(found.get(name), kind) for name, kind in kinds.items()):
         raise InputError(f"{source} does not name its model, settings and steps")
     model = zoo.get(found["model"])
     settings = config.from_dict(settings_type(model), found["settings"], source)
@@ -146,8 +148,7 @@ def train(
         jaxgan.loop.NonFiniteError: the training diverged.
     """
     before = _check_resumed(model, settings, out) if resume else None
-    if before is None and out is not None:
-        run_folder.check_free(out)
+    _check_folder(before, out)
     layout = parallel.layout(settings.parallel)
     layout.check_batch_size(settings.batch_size)
     images = read_data(settings, "train")
@@ -163,8 +164,12 @@ def train(
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
+    share = 1 if layout.mode == "jit" else layout.device_count
+    check_step(trainable, settings, settings.batch_size // share)
     steps = count_steps(settings, len(images), before.steps if before else model.recipe.steps)
-    record = _record(model, settings, steps, layout)
+    record = _record(model, settings, steps, images, layout)
+    if before is not None:
+        _check_same(before, record)
     folder = _folder(before, out or run_folder.next_free(model.name), record)
     with display(steps) as screen:
         outcome = fit(
@@ -207,9 +212,47 @@ def _check_resumed(model: zoo.Model, settings: Settings, out: Path | None) -> Ru
     differing = config.differences(given, saved)
     if differing:
         raise InputError(f"--resume {out}: these settings are not those of the run: {', '.join(differing)}")
-    if not Checkpoints(run.folder.checkpoints).steps():
+    if not run.folder.checkpoints.is_dir() or not Checkpoints(run.folder.checkpoints).steps():
         raise InputError(f"--resume {out}: there is no checkpoint in {run.folder.checkpoints}")
     return run
+
+
+def _check_folder(before: Run | None, out: Path | None) -> None:
+    if before is None and jax.process_count() > 1 and out is None:
+        raise InputError("several processes need --out, the folder of the run that they share")
+    if before is None and out is not None and jax.process_index() == 0:
+        run_folder.check_free(out)
+
+
+def check_step(trainable: GAN | Classifier, settings: Settings, size: int) -> None:
+    """Traces one step without computing it.
+
+    Raises:
+        InputError: the step does not take batches of that size.
+    """
+    key = jax.random.key(0)
+    batch = {
+        "image": jax.ShapeDtypeStruct((size, *settings.model.image_shape), jnp.float32),
+        "label": jax.ShapeDtypeStruct((size,), jnp.int32),
+    }
+    state = jax.eval_shape(trainable.init, key)
+    try:
+        jax.eval_shape(trainable.step, state, batch, key)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _check_same(before: Run, record: dict[str, Any]) -> None:
+    found = before.folder.read_config().get("data")
+    if found != record["data"]:
+        raise InputError(
+            f"--resume {before.folder.path}: the data are now {record['data']}; they were {found}"
+        )
+    last = Checkpoints(before.folder.checkpoints).steps()[-1]
+    if record["steps"] < last:
+        raise InputError(
+            f"--resume {before.folder.path}: steps is {record['steps']}; it must be at least {last}"
+        )
 
 
 def _folder(before: Run | None, path: Path, record: dict[str, Any]) -> RunFolder:
@@ -217,17 +260,27 @@ def _folder(before: Run | None, path: Path, record: dict[str, Any]) -> RunFolder
         if before is None:
             run_folder.create(path, record)
         else:
-            before.folder.write_config(record)
+            _rewrite_config(before.folder, record)
     parallel.on_any_process(False)  # wait until the folder is there
     return RunFolder(path)
 
 
-def _record(model: zoo.Model, settings: Settings, steps: int, layout: parallel.Layout) -> dict[str, Any]:
+def _rewrite_config(folder: RunFolder, record: dict[str, Any]) -> None:
+    try:
+        folder.write_config(record)
+    except OSError as error:
+        raise InputError(f"--out {folder.path} cannot be written: {error.strerror}") from None
+
+
+def _record(
+    model: zoo.Model, settings: Settings, steps: int, images: data.Dataset, layout: parallel.Layout
+) -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "model": model.name,
         "steps": steps,
         "settings": config.to_dict(settings),
+        "data": {"images": len(images), "classes": images.num_classes},
         "versions": {"jaxgan": __version__, "python": platform.python_version(), **versions},
         "devices": {"kind": jax.devices()[0].device_kind, "count": layout.device_count},
     }
@@ -262,6 +315,8 @@ def restore(run: Run, say: Callable[[str], None]) -> tuple[int, PyTree]:
     layout = parallel.layout()
     init = run.model.build(run.settings.model).init
     template = layout.abstract_state(jax.eval_shape(init, jax.random.key(0)))
-    checkpoints = Checkpoints(run.folder.checkpoints)
-    restored = checkpoints.restore(template, say=say)
+    if not run.folder.checkpoints.is_dir():
+        raise InputError(f"there is no checkpoint in {run.folder.checkpoints}")
+    with contextlib.closing(Checkpoints(run.folder.checkpoints)) as checkpoints:
+        restored = checkpoints.restore(template, say=say)
     return restored.step, restored.state

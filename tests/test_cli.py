@@ -319,6 +319,33 @@ def test_other_ways_of_running_go_on_with_a_run(trained, here, capsys, mode):
     assert "trained dcgan for 8 steps" in capsys.readouterr().out
 
 
+def test_a_batch_that_the_game_cannot_divide_is_refused(here, capsys):
+    options = ["--batch-size", "8", "--model.game.discriminator-steps", "3"]
+    refused(capsys, ["train", "dcgan", *TINY, *options, "--out", "run"], "8")
+    assert not list(here.iterdir())
+
+
+def test_other_data_and_fewer_steps_are_refused(trained, here, capsys):
+    shutil.copytree(trained, here / "run")
+    refused(
+        capsys,
+        ["train", "dcgan", "--out", "run", "--resume", "--steps", "5"],
+        "steps is 5; it must be at least 6",
+    )
+    config = json.loads((here / "run" / "config.json").read_text())
+    config["data"]["images"] += 1
+    (here / "run" / "config.json").write_text(json.dumps(config))
+    refused(capsys, ["train", "dcgan", "--out", "run", "--resume"], "the data are now")
+
+
+def test_a_batch_larger_than_the_test_images_is_evaluated(here, capsys):
+    options = ["--batch-size", "400", "--model.game.discriminator-steps", "2", "--steps", "1", "--out", "run"]
+    assert main(["train", "dcgan", *TINY, *options]) == 0
+    assert main(["evaluate", "run"]) == 0
+    assert "359 test images" in capsys.readouterr().out
+    assert (here / "run" / "evaluation.json").exists()
+
+
 def test_a_classifier_draws_no_images(trained_cnn, capsys):
     refused(capsys, ["sample", str(trained_cnn)], "draws no images")
 

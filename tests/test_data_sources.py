@@ -105,6 +105,10 @@ def test_idx_images_without_labels_are_enough_for_a_gan(tmp_path):
             "damaged gzip file",
         ),
         (lambda f: (f / "train-images-idx3-ubyte").unlink(), "has no train-images-idx3-ubyte"),
+        (
+            lambda f: write_idx(f / "train-images-idx3-ubyte", pixels(0, 4, 6)),
+            "holds nothing: its head says 0 x 4 x 6",
+        ),
     ],
 )
 def test_damaged_idx_files_are_named(tmp_path, damage, words):
@@ -243,6 +247,36 @@ def test_a_folder_without_images(tmp_path):
     refused(f"folder:{tmp_path}", "holds no test images", split="test")
 
 
+def test_sixteen_bits_are_scaled_and_transparency_is_white(tmp_path):
+    levels = np.linspace(0, 65535, 24).reshape(4, 6).astype(np.uint16)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    found = contents(load(f"folder:{tmp_path}"))["image"][0, ..., 0]
+    np.testing.assert_allclose(found, levels / 257, atol=0.5)
+    clear = np.zeros((4, 6, 4), np.uint8)
+    clear[0] = (0, 0, 0, 255)
+    Image.fromarray(clear).save(tmp_path / "deep.png")
+    found = contents(load(f"folder:{tmp_path}"))["image"][0, ..., 0]
+    np.testing.assert_array_equal(found[:, 0], [0, 255, 255, 255])
+
+
+def test_a_picture_with_a_preview_as_cameras_write_it_is_a_jpeg(tmp_path):
+    first, second = (Image.fromarray(array) for array in pixels(2, 64, 64, 3))
+    first.save(tmp_path / "camera.jpg", "MPO", save_all=True, append_images=[second])
+    assert len(load(f"folder:{tmp_path}", size=(8, 8), channels=3)) == 1
+
+
+def test_images_beside_folders_of_images_are_refused(tmp_path):
+    write_images(tmp_path / "cat", 3)
+    write_images(tmp_path, 1, name="sheet.png")
+    refused(f"folder:{tmp_path}", "holds both images, such as sheet.png, and folders of images, such as cat")
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    for name in ("bus", "car", "train"):
+        write_images(tmp_path / name, 2)
+    assert load(f"folder:{tmp_path}").classes == ("bus", "car", "train")
+
+
 # -- npz --
 
 
@@ -294,6 +328,11 @@ def with_nan():
         ({"pictures": pixels(5, 4, 6)}, "holds no arrays.*x_train"),
         ({"images": np.array([object()] * 5)}, "no archive of plain arrays"),
         ({"images": pixels(0, 4, 6)}, "holds no images"),
+        ({"images": pixels(5, 0, 6)}, r"has shape \(5, 0, 6\)"),
+        (
+            {"images": pixels(5, 4, 6), "labels": np.array([0, 1, 2**40, 2, 1])},
+            "the label of image 2 is 1099511627776",
+        ),
     ],
 )
 def test_bad_archives_are_named(tmp_path, arrays, words):
@@ -324,3 +363,6 @@ def test_an_unknown_source_lists_the_known_ones(spec):
 def test_other_splits_and_channels_are_refused():
     refused("digits", "split is 'validation'", split="validation")
     refused("digits", "channels is 2", channels=2)
+    refused("digits", r"image_size is \(0, 8\)", size=(0, 8))
+    refused("folder:~nobody-of-that-name/x", "cannot be found")
+    refused(f"folder:/{'x' * 300}", "cannot be read|is not a folder")

@@ -135,7 +135,7 @@ def test_a_run_that_died_goes_on_from_its_checkpoint(train):
     with pytest.raises(RuntimeError, match="power cut"):
         train("died", 12, batches=Numbers(die))
     folder = run_folder.open_run(whole.path.parent / "died")
-    assert lines(folder)[-1]["step"] == 8  # of 10 the device was asked, but not yet told
+    assert lines(folder)[-1]["step"] == 10  # beyond the checkpoint of step 8
     with folder.metrics_file.open("a") as file:
         file.write('{"step": 10, "gener')  # a line cut short
     train("died", 12, resume=True)
@@ -149,6 +149,31 @@ def test_a_longer_run_continues_a_shorter_one(train):
     assert lines(folder)[-1]["step"] == 5
     train("parts", 10, resume=True)
     assert_same(whole, folder)
+
+
+def test_logging_less_often_keeps_what_was_logged(train):
+    train("run", 6, cadence=Cadence(log_every=1, checkpoint_every=4))
+    folder, _ = train("run", 12, resume=True, cadence=Cadence(log_every=3, checkpoint_every=4))
+    assert [line["step"] for line in lines(folder)] == [1, 2, 3, 4, 5, 6, 9, 12]
+
+
+def test_a_folder_is_made_where_there_is_none_and_never_shared(tmp_path):
+    def start():
+        return fit(
+            GAN, Numbers(), key=jax.random.key(0), steps=2, folder=run_folder.RunFolder(tmp_path / "new")
+        )
+
+    assert start().step == 2
+    with pytest.raises(InputError, match="holds another run"):
+        start()
+
+
+def test_a_signal_in_the_last_step_changes_nothing(train):
+    def interrupt(batch):
+        if batch == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert train("run", 4, batches=Numbers(interrupt))[1].signal is None
 
 
 def test_a_damaged_checkpoint_costs_only_the_way_back(train):
@@ -186,6 +211,7 @@ def test_numbers_that_are_not_finite_stop_the_run_and_are_never_saved(train, tmp
 
     with pytest.raises(NonFiniteError, match=r"step \d+ .*(last good checkpoint|no checkpoint)"):
         train("run", 12, trainable=GAN._replace(step=step))
+    assert all(int(path.stem[-7:]) <= bad_step for path in (tmp_path / "run" / "samples").glob("*"))
     assert all(step < bad_step for step in Checkpoints(tmp_path / "run" / "checkpoints").steps())
 
 

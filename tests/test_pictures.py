@@ -68,7 +68,7 @@ def test_curves_and_confusion_are_drawn(tmp_path):
         }
         for step in range(300)
     ]
-    pictures.save_curves(tmp_path / "curves.png", lines, "a run")
+    pictures.save_curves(tmp_path / "curves.png", lines, "a run of $^$")
     pictures.save_curves(tmp_path / "none.png", [], "a run of no lines")
     pictures.save_confusion(
         tmp_path / "confusion.png", np.eye(10, dtype=int) * 9, [f"class {k}" for k in range(10)]

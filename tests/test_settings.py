@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgan import config, run_folder, zoo
+from jaxgan import config, run_folder, runs, zoo
 from jaxgan.gans import dcgan
 from jaxgan.steps import Adversarial
 from jaxgan.validation import InputError
@@ -29,6 +29,9 @@ def test_settings_survive_json(name):
         ({"channels": 2}, "channels is 2"),
         ({"image_size": [28]}, "config.json"),
         ({"game": {"ema_decay": "x"}}, "config.json.*ema_decay"),
+        ({"features": 8.5}, "config.json.*features"),
+        ({"features": "8"}, "config.json.*features"),
+        ({"features": True}, "config.json.*features"),
     ],
 )
 def test_settings_of_another_kind_are_refused(change, words):
@@ -61,7 +64,10 @@ def test_a_run_is_opened_as_it_was_made(tmp_path):
     assert folder.read_config() == {"model": "dcgan"}
     folder.append_metrics({"step": 1})
     folder.append_metrics({"step": 2})
-    folder.keep_metrics(lambda step: step == 2)
+    with folder.metrics_file.open("ab") as file:
+        file.write(b'\0\xff garbage\n[1]\n{"step": 3}\n{"step": 4, "los')
+    assert folder.read_metrics() == [{"step": 1}, {"step": 2}, {"step": 3}]
+    folder.write_metrics([{"step": 2}])
     assert folder.read_metrics() == [{"step": 2}]
 
 
@@ -84,7 +90,7 @@ def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     locked = Path("/proc") if os.geteuid() == 0 else tmp_path / "locked"  # root may write anywhere else
     for parent in (tmp_path / "file", locked):
-        with pytest.raises(InputError, match=r"cannot be (written|used)"):
+        with pytest.raises(InputError, match=r"cannot be (written|used|made)"):
             run_folder.create(parent / "run", {})
 
 
@@ -93,6 +99,15 @@ def test_what_is_no_run_is_refused(tmp_path):
         run_folder.open_run(tmp_path / "none")
     with pytest.raises(InputError, match="is no run"):
         run_folder.open_run(tmp_path)
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read as a run"):
-        run_folder.open_run(tmp_path).read_config()
+    for text in ("{", "[]", "3"):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(InputError, match="cannot be read as a run"):
+            run_folder.open_run(tmp_path).read_config()
+    for text in (
+        "{}",
+        '{"model": 5, "steps": 1, "settings": {}}',
+        '{"model": "cnn", "steps": "six", "settings": {}}',
+    ):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(InputError, match="does not name its model, settings and steps"):
+            runs.open_run(tmp_path)

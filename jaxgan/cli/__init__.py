@@ -32,7 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 for a run that diverged, 2 for bad input, 128 + N after signal N.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = _main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has gone, as in `jaxgan models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
         print(USAGE.format(commands=commands), end="")
@@ -62,9 +71,6 @@ def _run(name: str, arguments: list[str]) -> int:
     except InputError as error:
         print(f"jaxgan {name}: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read the output has gone, as in `jaxgan models | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except KeyboardInterrupt:
         print(f"jaxgan {name}: stopped", file=sys.stderr)
         return 130

@@ -34,6 +34,6 @@ def run(arguments: list[str]) -> int:
                 f"{found.flops / 1e6:,.1f}",
                 f"{found.activation_bytes / 1024:,.0f}",
             )
-    Console(width=None).print(table)
+    Console().print(table)
     print("train one with: jaxgan train MODEL")
     return 0

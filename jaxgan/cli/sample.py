@@ -11,6 +11,7 @@ import numpy as np
 import tyro
 
 from jaxgan import pictures, runs
+from jaxgan.files import whole
 from jaxgan.steps import GAN
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError, require
@@ -50,7 +51,8 @@ def run(arguments: list[str]) -> int:
     images = draw(gan, state, seeds)
     try:
         if out.suffix == ".npy":
-            np.save(out, images)
+            with whole(out) as partial, partial.open("wb") as file:
+                np.save(file, images)
         else:
             pictures.save_grid(out, images, opened.settings.model.value_range)
     except OSError as error:

@@ -1,6 +1,9 @@
 """Folders of image files: one folder for each class, or all in one."""
 
+import warnings
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +30,7 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
     if not paths:
         allowed = ", ".join(sorted(images.SUFFIXES))
         raise InputError(f"{spec} holds no {split} images; it must hold files that end in {allowed}")
-    with ThreadPoolExecutor() as pool:
+    with quiet_about_size(), ThreadPoolExecutor() as pool:
         if len(paths) * int(np.prod(shape.image_shape)) <= MEMORY:
             pixels = list(pool.map(lambda path: _read(path, shape), paths))
             return in_memory(spec, split, shape, np.stack(pixels), labels, classes)
@@ -40,6 +43,16 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
         count=len(paths),
         reader=lambda indices: _read_some(indices, paths, labels, shape),
     )
+
+
+@contextmanager
+def quiet_about_size() -> Iterator[None]:
+    """Keeps Pillow from warning of large images, which are refused by their size."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
 
 
 def _read(path: Path, shape: Shape) -> np.ndarray:
@@ -55,16 +68,14 @@ def _read_some(
 
 def _choose(place: Path, split: str) -> tuple[list[Path], np.ndarray | None, tuple[str, ...] | None]:
     """Lists the images of a split, with their labels and classes."""
-    try:
-        own = [place / name for name in SPLITS[split] if (place / name).is_dir()]
-        divided = any((place / name).is_dir() for names in SPLITS.values() for name in names)
-        if divided:
-            groups = _groups(own[0]) if own else {}
-            reference = _groups(place / "train") if (place / "train").is_dir() else groups
-        else:
-            groups = reference = _groups(place)
-    except OSError as error:
-        raise InputError(f"folder:{place} cannot be read: {error.strerror}") from None
+    everything = _groups(place)
+    divided = bool(everything) and everything.keys() <= {name for names in SPLITS.values() for name in names}
+    if divided:
+        own = next((name for name in SPLITS[split] if name in everything), None)
+        groups = _groups(place / own) if own else {}
+        reference = _groups(place / "train") if "train" in everything else groups
+    else:
+        groups = reference = everything
     classes = tuple(name for name in reference if name)
     paths: list[Path] = []
     labels: list[int] = []
@@ -82,16 +93,19 @@ def _choose(place: Path, split: str) -> tuple[list[Path], np.ndarray | None, tup
 def _groups(folder: Path) -> dict[str, list[Path]]:
     """Sorts the images below a folder by class; those directly in it are of none, named ``""``."""
     flat = _images(folder.iterdir())
-    if flat:
-        return {"": flat}
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    groups = {path.name: _images(path.rglob("*")) for path in folders}
-    return {name: files for name, files in groups.items() if files}
+    groups = {path.name: files for path in folders if (files := _images(path.rglob("*")))}
+    if flat and groups:
+        raise InputError(
+            f"{folder} holds both images, such as {flat[0].name}, and folders of images, such as "
+            f"{next(iter(groups))}; it must hold one or the other"
+        )
+    return {"": flat} if flat else groups
 
 
-def _images(paths: "object") -> list[Path]:
+def _images(paths: Iterable[Path]) -> list[Path]:
     return sorted(
         path
-        for path in paths  # type: ignore[attr-defined]
+        for path in paths
         if path.suffix.lower() in images.SUFFIXES and not path.name.startswith(".") and path.is_file()
     )

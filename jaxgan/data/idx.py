@@ -53,7 +53,7 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
         )
     first = 1 if "emnist-letters" in files[split, "images"].name else 0  # letters are counted from 1
     reference = labels.get("train", labels[split])
-    is_fashion = "fashion" in str(place.resolve()).lower()
+    is_fashion = "fashion" in "/".join(place.absolute().parts[-2:]).lower()
     classes = FASHION if is_fashion else [str(k) for k in range(first, int(reference.max()) + 1)]
     return in_memory(spec, split, shape, pixels, labels[split].astype(np.int64) - first, classes)
 
@@ -111,6 +111,8 @@ def _read(path: Path, magic: int, dimensions: int) -> np.ndarray:
     found, *sizes = struct.unpack(f">{dimensions + 1}I", data[:head])
     if found != magic:
         raise InputError(f"{path} begins with the magic number {found}; it must be {magic}")
+    if 0 in sizes:
+        raise InputError(f"{path} holds nothing: its head says {' x '.join(map(str, sizes))}")
     needed = head + int(np.prod(sizes, dtype=object))
     if len(data) != needed:
         shape = " x ".join(map(str, sizes))

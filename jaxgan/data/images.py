@@ -1,6 +1,5 @@
 """Bringing images to one shape, and reading them from files that cannot be trusted."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,8 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm"),
 }
+MULTI_PICTURE = "MPO"
+"""What cameras write under the name of JPEG: the picture, and a preview after it."""
 SUFFIXES = {suffix: name for name, suffixes in FORMATS.items() for suffix in suffixes}
 MOST_PIXELS = 50_000_000
 
@@ -60,12 +61,29 @@ def fit(picture: "Image.Image", image_size: tuple[int, int], channels: int, *, c
     from PIL import Image, ImageOps
 
     size = image_size[::-1]
-    picture = picture.convert("L" if channels == 1 else "RGB")
+    picture = _to_bytes(picture).convert("L" if channels == 1 else "RGB")
     if crop:
         picture = ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
     elif picture.size != size:
         picture = picture.resize(size, Image.Resampling.BICUBIC)
     return np.asarray(picture).reshape(*image_size, channels)
+
+
+def _to_bytes(picture: "Image.Image") -> "Image.Image":
+    """Scales 16 bits to 8, and puts what is transparent on white."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):
+        levels = np.asarray(picture).astype(np.int64)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError(f"its values run from {levels.min()} to {levels.max()}, not within 16 bits")
+        return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+    if picture.mode == "F":
+        raise ValueError("it holds floating-point numbers")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture
 
 
 def check_file(path: Path) -> None:
@@ -96,7 +114,7 @@ def read_file(path: Path, image_size: tuple[int, int], channels: int, *, crop: b
             picture.load()
             return fit(ImageOps.exif_transpose(picture), image_size, channels, crop=crop)
         except Exception as error:  # each decoder breaks in its own way
-            raise InputError(f"{path} is truncated or damaged: {error}") from None
+            raise InputError(f"{path} is truncated or damaged, or cannot be used: {error}") from None
 
 
 def _opened(path: Path) -> "Image.Image":
@@ -104,9 +122,7 @@ def _opened(path: Path) -> "Image.Image":
 
     expected = SUFFIXES[path.suffix.lower()]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # check_file looks at the size
-            picture = Image.open(path, formats=list(FORMATS))
+        picture = Image.open(path, formats=list(FORMATS))
     except UnidentifiedImageError:
         raise InputError(f"{path} is not an image: its content is of no known format") from None
     except Image.DecompressionBombError:
@@ -115,7 +131,7 @@ def _opened(path: Path) -> "Image.Image":
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a damaged head
         raise InputError(f"{path} is truncated or damaged: {error}") from None
-    if picture.format != expected:
+    if picture.format != expected and (picture.format, expected) != (MULTI_PICTURE, "JPEG"):
         picture.close()
         raise InputError(f"{path} is mislabelled: its name says {expected}, its content is {picture.format}")
     return picture

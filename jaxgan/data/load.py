@@ -25,7 +25,7 @@ def load(
             Fashion-MNIST files), ``folder:PATH`` (images, perhaps in a folder for each class), ``npz:FILE``
             (NumPy arrays), or ``tfds:NAME[:CONFIG]`` (a prepared TensorFlow data set).
         split: ``"train"`` or ``"test"``. Where a source has no test images of its own, every fifth image
-            is one.
+            is one; a source that is divided itself must have the split.
         image_size: (H, W), the size that images are resized to.
         channels: 1 for grey, 3 for RGB.
         crop: cut images to the proportions of that size first, instead of stretching them.
@@ -40,12 +40,27 @@ def load(
     require(split in ("train", "test"), "split", split, "'train' or 'test'")
     require(channels in (1, 3), "channels", channels, "1 or 3")
     shape = Shape(image_size=image_size, channels=channels, crop=crop)
+    require(min(image_size) >= 1, "image_size", image_size, "at least 1 on each side")
+    try:
+        return _load(spec, split, shape, data_dir)
+    except OSError as error:
+        raise InputError(f"{spec} cannot be read: {error.strerror or error}") from None
+
+
+def _load(spec: str, split: str, shape: Shape, data_dir: str | Path | None) -> Dataset:
     kind, _, place = spec.partition(":")
     if kind == "digits" and not place:
         return digits.load(split, shape)
     if not place or kind not in ("idx", "folder", "npz", "tfds"):
         raise InputError(f"data is {spec!r}; it must be one of {FORMS}")
     if kind == "tfds":
-        return tfds.load(place, split, shape, None if data_dir is None else Path(data_dir).expanduser())
+        return tfds.load(place, split, shape, None if data_dir is None else _path(data_dir))
     read = {"idx": idx.load, "folder": folder.load, "npz": npz.load}[kind]
-    return read(Path(place).expanduser(), split, shape)
+    return read(_path(place), split, shape)
+
+
+def _path(place: str | Path) -> Path:
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:  # a home of nobody
+        raise InputError(f"{place} cannot be found: {error}") from None

@@ -14,6 +14,7 @@ NAMES = {
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
 UNDIVIDED = (("images", "labels"), ("image", "label"))
+MOST_CLASSES = 65_536
 ALLOWED = "x_train/y_train/x_test/y_test, train_images/train_labels/test_images/test_labels, or images/labels"
 
 
@@ -32,9 +33,10 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
         labels = _check_labels(labels, len(pixels), f"{spec}: {names[1]}")
     classes = None
     if labels is not None:
-        known = next((arrays[y] for _, y in (*NAMES["train"], *UNDIVIDED) if y in arrays), labels)
-        classes = [str(k) for k in range(int(np.max(known, initial=0)) + 1)]
-        check_labels(f"{spec}: {names[1]}", labels, len(classes))
+        known = next((y for _, y in (*NAMES["train"], *UNDIVIDED) if y in arrays), names[1])
+        most = int(_check_labels(arrays[known], len(arrays[known]), f"{spec}: {known}").max(initial=0))
+        check_labels(f"{spec}: {names[1]}", labels, min(most + 1, MOST_CLASSES))
+        classes = [str(k) for k in range(most + 1)]
     if names in UNDIVIDED:
         chosen = is_held_out(len(pixels)) == (split == "test")
         pixels, labels = pixels[chosen], None if labels is None else labels[chosen]
@@ -47,8 +49,17 @@ def _read(place: Path, split: str) -> dict[str, np.ndarray]:
     try:
         with place.open("rb") as file, zipfile.ZipFile(file):
             archive = np.load(file, allow_pickle=False)
-            return {name: archive[name] for name in archive.files if name in wanted}
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
+            arrays = {name: archive[name] for name in archive.files if name in wanted}
+            return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+    except (
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        MemoryError,
+        RuntimeError,
+    ) as error:
         raise InputError(f"npz:{place} is no archive of plain arrays, or a damaged one: {error}") from None
     except OSError as error:
         raise InputError(f"npz:{place} cannot be read: {error.strerror or error}") from None
@@ -60,7 +71,8 @@ def to_bytes(pixels: np.ndarray, name: str) -> np.ndarray:
     Raises:
         InputError: numbers that are not finite or outside the known ranges, or another shape.
     """
-    if pixels.ndim not in (3, 4) or (pixels.ndim == 4 and pixels.shape[3] not in (1, 3, 4)):
+    is_grey, is_deep = pixels.ndim == 3, pixels.ndim == 4 and pixels.shape[3] in (1, 3, 4)
+    if not (is_grey or is_deep) or 0 in pixels.shape[1:]:
         raise InputError(
             f"{name} has shape {pixels.shape}; it must be [N, H, W] or [N, H, W, C] with C of 1, 3 or 4"
         )

@@ -71,6 +71,10 @@ def _find(name: str, data_dir: Path | None) -> Any:
         prepared = sorted(place.glob("**/dataset_info.json"), key=lambda path: _version(path.parent.name))
         if not prepared:
             raise InputError(_how_to_prepare(name, place, folder))
+        configs = sorted({str(path.parent.parent.relative_to(place)) for path in prepared})
+        if len(configs) > 1:
+            known = ", ".join(f"tfds:{name}:{config}" for config in configs)
+            raise InputError(f"tfds:{name} is prepared in several ways; choose one: {known}")
         try:
             return tfds.builder_from_directory(prepared[-1].parent)
         except Exception as error:

@@ -1,6 +1,7 @@
 """The optimiser of a network, its hyper-parameters in the state as arrays."""
 
 import dataclasses
+import math
 
 import jax.numpy as jnp
 import optax
@@ -37,13 +38,13 @@ class Adam:
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
-        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "> 0")
+        require(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "> 0 and finite")
         require(0 <= self.b1 < 1, "b1", self.b1, "in [0, 1)")
         require(0 <= self.b2 < 1, "b2", self.b2, "in [0, 1)")
-        require(self.eps > 0, "eps", self.eps, "> 0")
+        require(0 < self.eps < math.inf, "eps", self.eps, "> 0 and finite")
         for name in ("clip_norm", "clip_value"):
             value = getattr(self, name)
-            require(value is None or value > 0, name, value, "> 0 or None")
+            require(value is None or 0 < value < math.inf, name, value, "> 0 and finite, or None")
 
     def build(self) -> optax.GradientTransformation:
         """Makes the transformation; ``state.hyperparams`` holds the numbers as f32[] arrays."""
