@@ -29,6 +29,7 @@ __all__ = [
     "pictures",
     "run_folder",
     "runs",
+    "settings",
     "steps",
     "zoo",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgan import data, parallel, pictures, runs
 from jaxgan.files import whole
+from jaxgan.settings import Settings
 from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
@@ -51,9 +52,7 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
     return step, scores, written
 
 
-def confusion(
-    classifier: Classifier, state: PyTree, images: data.Dataset, settings: runs.Settings
-) -> np.ndarray:
+def confusion(classifier: Classifier, state: PyTree, images: data.Dataset, settings: Settings) -> np.ndarray:
     """Counts the images by true and predicted class.
 
     Returns:
@@ -97,9 +96,7 @@ def classification_scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[
     return {"accuracy": float(np.trace(matrix) / matrix.sum()), **macro, "classes": rows}
 
 
-def adversarial_scores(
-    gan: GAN, state: PyTree, images: data.Dataset, settings: runs.Settings
-) -> dict[str, Any]:
+def adversarial_scores(gan: GAN, state: PyTree, images: data.Dataset, settings: Settings) -> dict[str, Any]:
     """Averages the metrics of a step over the held-out images; the states that the steps give are dropped."""
     size = _fitting_size(gan, settings, len(images))
     step = parallel.compile_function(lambda state, batch, key: gan.step(state, batch, key)[1])
@@ -113,7 +110,7 @@ def adversarial_scores(
     return {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
 
 
-def _fitting_size(gan: GAN, settings: runs.Settings, count: int) -> int:
+def _fitting_size(gan: GAN, settings: Settings, count: int) -> int:
     """Finds the largest batch that the images can fill, that divides the run's and that the step takes."""
     whole_size = settings.batch_size
     for size in range(min(whole_size, count), 0, -1):

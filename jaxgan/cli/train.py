@@ -10,6 +10,7 @@ import tyro
 
 from jaxgan import progress, runs, zoo
 from jaxgan.loop import NonFiniteError
+from jaxgan.settings import Settings, defaults, settings_type
 
 S = TypeVar("S")
 
@@ -43,7 +44,7 @@ def run(arguments: list[str]) -> int:
         print(USAGE.format(models="\n".join(lines)), end="")
         return 0 if arguments else 2
     model = zoo.get(arguments[0])
-    flags = _parse(model, arguments[1:], runs.defaults(model))
+    flags = _parse(model, arguments[1:], defaults(model))
     if flags.resume and flags.out is not None:
         saved = runs.open_run(flags.out)
         if saved.model.name == model.name:
@@ -51,9 +52,9 @@ def run(arguments: list[str]) -> int:
     return _train(model, flags)
 
 
-def _parse(model: zoo.Model, arguments: list[str], settings: runs.Settings) -> Flags[runs.Settings]:
-    kind: Any = Flags[runs.settings_type(model)]  # type: ignore[misc]
-    flags: Flags[runs.Settings] = tyro.cli(
+def _parse(model: zoo.Model, arguments: list[str], settings: Settings) -> Flags[Settings]:
+    kind: Any = Flags[settings_type(model)]  # type: ignore[misc]
+    flags: Flags[Settings] = tyro.cli(
         kind,
         default=Flags(settings=settings),
         args=arguments,
@@ -64,7 +65,7 @@ def _parse(model: zoo.Model, arguments: list[str], settings: runs.Settings) -> F
     return flags
 
 
-def _train(model: zoo.Model, flags: Flags[runs.Settings]) -> int:
+def _train(model: zoo.Model, flags: Flags[Settings]) -> int:
     try:
         folder, outcome = runs.train(
             model, flags.settings, out=flags.out, resume=flags.resume, display=progress.display

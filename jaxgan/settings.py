@@ -1,0 +1,82 @@
+"""The settings of a run: everything that decides what it learns, and how often it writes."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from jaxgan import zoo
+from jaxgan.data import Augment
+from jaxgan.loop import Cadence
+from jaxgan.parallel import Mode
+from jaxgan.validation import InputError, require
+
+C = TypeVar("C")
+
+FREE_ON_RESUME = ("steps", "epochs", "cadence", "parallel", "data_dir")
+"""The settings that a resumed run may change: none of them changes what is learnt at a step."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Generic[C]):
+    """Everything that decides a run.
+
+    Attributes:
+        data: digits, idx:FOLDER, folder:PATH, npz:FILE or tfds:NAME[:CONFIG].
+        data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
+        crop: cut images to the model's shape instead of stretching them.
+        augment: random changes of the training images.
+        batch_size: the images of one step, over all devices.
+        steps: the number of steps; by default what suits the embedded digits, or as before when resumed.
+        epochs: the number of passes over the data, instead of steps.
+        seed: the seed of everything random.
+        parallel: how devices share a step.
+        cadence: how often to write.
+        model: the model.
+    """
+
+    data: str = "digits"
+    data_dir: Path | None = None
+    crop: bool = False
+    augment: Augment = Augment()
+    batch_size: int
+    steps: int | None = None
+    epochs: int | None = None
+    seed: int = 0
+    parallel: Mode = "jit"
+    cadence: Cadence = Cadence()
+    model: C
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
+        for name in ("steps", "epochs"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, name, value, ">= 1")
+        if self.steps is not None and self.epochs is not None:
+            raise InputError("steps and epochs are both given; give one of them")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
+
+
+def settings_type(model: zoo.Model) -> Any:
+    """The class of a model's settings."""
+    return Settings[model.config]  # type: ignore[name-defined]
+
+
+def defaults(model: zoo.Model) -> Settings:
+    """The settings of a model's recipe.
+
+    >>> defaults(zoo.get("cnn")).batch_size
+    32
+    """
+    return Settings(batch_size=model.recipe.batch_size, model=model.recipe.config)
+
+
+def count_steps(settings: Settings, images: int, otherwise: int) -> int:
+    """Works out the number of steps from steps or epochs.
+
+    >>> settings = dataclasses.replace(defaults(zoo.get("cnn")), epochs=5, batch_size=32)
+    >>> count_steps(settings, 60_000, 900)
+    9375
+    """
+    if settings.epochs is not None:
+        return max(1, settings.epochs * images // settings.batch_size)
+    return settings.steps or otherwise
