@@ -12,16 +12,22 @@ import cattrs.v
 from jaxgan.validation import InputError
 
 T = TypeVar("T")
+_PLAIN = (int, float, str, bool)
 
 
 @functools.cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_unstructure_hook(Path, str)
-    for kind in (int, float, str, bool):
+    for kind in _PLAIN:
         converter.register_structure_hook(kind, _keep)
-    converter.register_structure_hook_func(lambda kind: isinstance(kind, types.UnionType), _keep)
+    converter.register_structure_hook_func(_is_plain_union, _keep)
     return converter
+
+
+def _is_plain_union(kind: Any) -> bool:
+    allowed = {*_PLAIN, Path, types.NoneType}
+    return isinstance(kind, types.UnionType) and allowed.issuperset(kind.__args__)
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
