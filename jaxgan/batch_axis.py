@@ -7,7 +7,7 @@ One step thus serves every way of running it, and its result does not depend on 
 means are those of the whole batch, and each example draws from a key of its own.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -65,3 +65,27 @@ def example_keys(key: Array, count: int) -> Array:
     """
     first = jax.lax.axis_index(NAME) * count if is_mapped() else 0
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, first + jnp.arange(count))
+
+
+def align(*arrays: Array) -> tuple[Array, ...]:
+    """Makes arrays vary over the same mapped axes, as `jax.shard_map` asks of the operands of a primitive.
+
+    An array that is the same on all parts is marked as one that may vary, so that its gradient is summed
+    over the parts.
+
+    >>> align(1.0, 2.0)
+    (1.0, 2.0)
+    """
+    varying = [_varying(array) for array in arrays]
+    everywhere = frozenset().union(*varying)
+    return tuple(
+        jax.lax.pcast(array, tuple(sorted(everywhere - axes)), to="varying") if everywhere - axes else array
+        for array, axes in zip(arrays, varying, strict=True)
+    )
+
+
+def _varying(array: Array) -> frozenset[Any]:
+    aval = jax.typeof(array)
+    if hasattr(aval, "vma"):  # before JAX 0.12
+        return frozenset(aval.vma)
+    return frozenset(aval.manual_axis_type.varying)

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
+from jaxgan.ops.trilinear import convolve_p
 from jaxgan.typing import PyTree
 from jaxgan.validation import require
 
@@ -163,6 +164,8 @@ def _flops(jaxpr: Any) -> int:
     for equation in jaxpr.eqns:
         if equation.primitive.name == "conv_general_dilated":
             total += _convolution_flops(equation)
+        elif equation.primitive is convolve_p:
+            total += _trilinear_flops(equation)
         elif equation.primitive.name == "dot_general":
             total += _product_flops(equation)
         else:
@@ -202,6 +205,18 @@ def _convolution_flops(equation: Any) -> int:
         positions = image_sides[axis] if spread > 1 else output_sides[axis]
         flops *= positions * kernel_sides[axis]
     return int(flops)
+
+
+def _trilinear_flops(equation: Any) -> int:
+    """Counts 2 for each term of the trilinear form; operands and result are its three factors."""
+    params = equation.params
+    members = int(params["members"])
+    left, right = (variable.aval.shape for variable in equation.invars)
+    result = equation.outvars[0].aval.shape
+    kernel, y = {"output": (right, result), "image": (right, left), "kernel": (result, right)}[
+        params["wanted"]
+    ]
+    return 2 * math.prod(y) * math.prod(kernel[members : members + 3])
 
 
 def _product_flops(equation: Any) -> int:

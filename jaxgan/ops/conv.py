@@ -1,16 +1,11 @@
 """Convolution and transposed convolution of images."""
 
-import functools
-from typing import Any
-
 import jax
-from jax.custom_derivatives import SymbolicZero
 
+from jaxgan.ops.forms import Geometry, Pads
 from jaxgan.ops.geometry import Padding, Pair, as_padding, as_pair, require_images
+from jaxgan.ops.trilinear import convolve
 from jaxgan.typing import Array
-
-Pads = tuple[tuple[int, int], tuple[int, int]]
-_IMAGES = ("NHWC", "HWIO", "NHWC")
 
 
 def conv2d(
@@ -63,15 +58,26 @@ def conv2d(
             f"x {x.shape} has {x.shape[3]} channels in {groups} group(s), "
             f"but kernel {kernel.shape} takes {kernel.shape[2]} a group"
         )
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=as_pair("stride", stride),
-        padding=as_padding(padding),
-        rhs_dilation=as_pair("dilation", dilation),
-        dimension_numbers=_IMAGES,
-        feature_group_count=groups,
+    strides, dilations = as_pair("stride", stride), as_pair("dilation", dilation)
+    sides = tuple((side - 1) * dilation + 1 for side, dilation in zip(kernel.shape, dilations, strict=False))
+    geometry = Geometry(
+        image=(x.shape[1], x.shape[2]),
+        window=(kernel.shape[0], kernel.shape[1]),
+        strides=strides,
+        pads=_pads(x.shape[1:3], sides, strides, as_padding(padding)),
+        dilations=dilations,
+        groups=groups,
     )
+    return convolve("output", geometry, x, kernel)
+
+
+def _pads(
+    sides: tuple[int, ...], window: tuple[int, ...], strides: tuple[int, int], padding: str | Pads
+) -> Pads:
+    if isinstance(padding, str):
+        (top, bottom), (left, right) = jax.lax.padtype_to_pads(sides, window, strides, padding)
+        return (int(top), int(bottom)), (int(left), int(right))
+    return padding
 
 
 def conv2d_transpose(
@@ -124,7 +130,7 @@ def conv2d_transpose(
         raise ValueError(f"x {x.shape} has {x.shape[3]} channels, but the kernel takes {kernel.shape[2]}")
     strides, dilations = as_pair("stride", stride), as_pair("dilation", dilation)
     pads = _transpose_pads(kernel.shape[:2], strides, dilations, as_padding(padding))
-    return _conv2d_transpose(strides, pads, dilations, x, kernel)
+    return _convolve_spread(strides, pads, dilations, x, kernel)
 
 
 def _transpose_pads(
@@ -148,73 +154,18 @@ def _transpose_pads(
     return tuple(pads)  # type: ignore[return-value]
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
-def _conv2d_transpose(
+def _convolve_spread(
     strides: tuple[int, int], pads: Pads, dilations: tuple[int, int], x: Array, kernel: Array
 ) -> Array:
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=(1, 1),
-        padding=pads,
-        lhs_dilation=strides,
-        rhs_dilation=dilations,
-        dimension_numbers=_IMAGES,
-    )
-
-
-def _conv2d_transpose_jvp(
-    strides: tuple[int, int],
-    pads: Pads,
-    dilations: tuple[int, int],
-    primals: tuple[Array, Array],
-    tangents: tuple[Any, Any],
-) -> tuple[Array, Array | SymbolicZero]:
-    """Differentiates a bilinear map: one term for each argument that varies.
-
-    Reverse mode transposes these terms, and the form of a term decides the form of its transpose: see
-    `_with_kernel_as_image`.
-    """
-    x, kernel = primals
-    x_dot, kernel_dot = tangents
-    y = _conv2d_transpose(strides, pads, dilations, x, kernel)
-    terms = []
-    if not isinstance(x_dot, SymbolicZero):
-        terms.append(_conv2d_transpose(strides, pads, dilations, x_dot, kernel))
-    if not isinstance(kernel_dot, SymbolicZero):
-        terms.append(_with_kernel_as_image(strides, pads, dilations, x, kernel_dot, y.shape))
-    return y, sum(terms[1:], start=terms[0])
-
-
-_conv2d_transpose.defjvp(_conv2d_transpose_jvp, symbolic_zeros=True)  # type: ignore[arg-type]
-
-
-def _with_kernel_as_image(
-    strides: tuple[int, int],
-    pads: Pads,
-    dilations: tuple[int, int],
-    x: Array,
-    kernel: Array,
-    y_shape: tuple[int, ...],
-) -> Array:
-    """The same map with the roles swapped: the kernel is the image, and x the taps, ``stride`` apart.
-
-    Used for the kernel's tangent only. It transposes to the weight gradient of the strided convolution that
-    maps y onto x, a form that every compiler knows; the transpose of the usual form convolves over a spread
-    *and* reversed operand, which falls to naive loops on CPU.
-    """
-    swapped_pads = []
+    """Convolves x with its pixels ``strides`` apart: as the transpose of the convolution that goes back."""
+    sides, window = (x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1])
+    if strides == (1, 1):
+        return convolve("output", Geometry(sides, window, strides, pads, dilations), x, kernel)
+    image, back = [], []
     for axis in (0, 1):
-        reach = (x.shape[axis + 1] - 1) * strides[axis]
-        window = (kernel.shape[axis] - 1) * dilations[axis]
-        after = y_shape[axis + 1] - 1 - pads[axis][0]
-        swapped_pads.append((reach - window + pads[axis][0], after))
-    return jax.lax.conv_general_dilated(
-        kernel[::-1, ::-1],
-        x[:, ::-1, ::-1],
-        window_strides=(1, 1),
-        padding=swapped_pads,
-        lhs_dilation=dilations,
-        rhs_dilation=strides,
-        dimension_numbers=("HWCN", "OHWI", "CHWN"),
-    )
+        reach = (window[axis] - 1) * dilations[axis]
+        extent = (sides[axis] - 1) * strides[axis] + 1
+        image.append(extent + sum(pads[axis]) - reach)
+        back.append((reach - pads[axis][0], reach - pads[axis][1]))
+    geometry = Geometry(tuple(image), window, strides, tuple(back), dilations)  # type: ignore[arg-type]
+    return convolve("image", geometry, x, kernel[::-1, ::-1].swapaxes(2, 3))

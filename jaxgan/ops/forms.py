@@ -1,0 +1,227 @@
+"""How the three maps of a convolution are computed: the forms, and the one table that chooses among them.
+
+Every form gives the same result. Which one is fast depends on the compiler. GPU and TPU want the plain form
+of `jax.lax`. XLA on CPU has fast paths for canonical convolutions (NHWC images, HWIO kernels, nothing spread
+or reversed) and for matrix products, and naive loops for much of what differentiation makes of the plain
+form, above all inside ``scan``, ``while`` and ``cond``. ``python -m benchmarks ops`` measures them.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan.typing import Array
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+_CANONICAL = ("NHWC", "HWIO", "NHWC")
+
+
+class Geometry(NamedTuple):
+    """What a convolution does along the sides of an image.
+
+    Attributes:
+        image: (H, W).
+        window: (P, Q), the sides of the kernel.
+        strides: the steps between windows.
+        pads: the zeros before and after each side; negative ones cut.
+        dilations: the distances between the taps of the kernel.
+        groups: the number of channel groups.
+    """
+
+    image: tuple[int, int]
+    window: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+    dilations: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """(h, w).
+
+        >>> Geometry(image=(5, 4), window=(2, 2), strides=(2, 2)).output
+        (2, 2)
+        """
+        height, width = (
+            max(0, (self.image[i] + sum(self.pads[i]) - self.reach(i) - 1) // self.strides[i] + 1)
+            for i in (0, 1)
+        )
+        return height, width
+
+    def reach(self, axis: int) -> int:
+        """How far the dilated kernel extends beyond its first tap."""
+        return (self.window[axis] - 1) * self.dilations[axis]
+
+
+Form = Callable[[Geometry, Array, Array], Array]
+
+
+def result_shape(
+    wanted: str, geometry: Geometry, left: tuple[int, ...], right: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Gives the shape of a result from the shapes of its operands."""
+    if wanted == "output":
+        return (left[0], *geometry.output, right[3])
+    if wanted == "image":
+        return (left[0], *geometry.image, right[2] * geometry.groups)
+    return (*geometry.window, left[3] // geometry.groups, right[3])
+
+
+def compute(
+    platform: str | None, wanted: str, geometry: Geometry, left: Array, right: Array, *, members: bool
+) -> Array:
+    """Computes a map in the form that suits the platform; members run one after the other on CPU."""
+    shapes = left.shape[members:], right.shape[members:]
+    form = FORMS[wanted][choose(platform, wanted, geometry, *shapes)]
+    if not members:
+        return form(geometry, left, right)
+    if platform == "cpu":
+        return jax.lax.map(lambda pair: form(geometry, *pair), (left, right))
+    return jax.vmap(lambda left, right: form(geometry, left, right))(left, right)
+
+
+def choose(
+    platform: str | None,
+    wanted: str,
+    geometry: Geometry,
+    left: tuple[int, ...],
+    right: tuple[int, ...],
+) -> str:
+    """Names the form in `FORMS` for a platform, a map and the shapes of its operands.
+
+    >>> geometry = Geometry(image=(14, 14), window=(4, 4), strides=(2, 2), pads=((1, 1), (1, 1)))
+    >>> [choose(platform, "image", geometry, (8, 7, 7, 128), (4, 4, 64, 128)) for platform in ("cpu", None)]
+    ['product', 'lax']
+    """
+    plain = (
+        platform != "cpu" or geometry.groups > 1 or 0 in (*left, *right, *geometry.output, *geometry.image)
+    )
+    if plain or wanted == "output":
+        return "lax"
+    if wanted == "kernel":
+        return "patches" if left[3] <= 4 else "canonical"
+    if geometry.strides == (1, 1):
+        return "canonical"
+    return "product" if geometry.dilations == (1, 1) else "lax"
+
+
+def _output_lax(geometry: Geometry, x: Array, kernel: Array) -> Array:
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=geometry.strides,
+        padding=geometry.pads,
+        rhs_dilation=geometry.dilations,
+        dimension_numbers=_CANONICAL,
+        feature_group_count=geometry.groups,
+    )
+
+
+def _image_lax(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    x = jax.ShapeDtypeStruct(result_shape("image", geometry, y.shape, kernel.shape), y.dtype)
+    (result,) = jax.linear_transpose(lambda x: _output_lax(geometry, x, kernel), x)(y)
+    return result
+
+
+def _kernel_lax(geometry: Geometry, x: Array, y: Array) -> Array:
+    kernel = jax.ShapeDtypeStruct(result_shape("kernel", geometry, x.shape, y.shape), y.dtype)
+    (result,) = jax.linear_transpose(lambda kernel: _output_lax(geometry, x, kernel), kernel)(y)
+    return result
+
+
+def _image_canonical(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    """For stride 1: a convolution with the kernel turned by 180 degrees."""
+    pads = []
+    for axis in (0, 1):
+        before = geometry.reach(axis) - geometry.pads[axis][0]
+        pads.append((before, geometry.image[axis] - y.shape[axis + 1] + geometry.reach(axis) - before))
+    return jax.lax.conv_general_dilated(
+        y,
+        kernel[::-1, ::-1].swapaxes(2, 3),
+        window_strides=(1, 1),
+        padding=pads,
+        rhs_dilation=geometry.dilations,
+        dimension_numbers=_CANONICAL,
+    )
+
+
+def _image_product(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    """For strides: every pixel times every tap in one matrix product, then overlapping tiles are added."""
+    count, height, width, _ = y.shape
+    (rows, columns), channels = geometry.strides, kernel.shape[2]
+    kernel = _divisible(kernel, geometry.strides)
+    tall, wide = kernel.shape[0] // rows, kernel.shape[1] // columns  # tiles of one phase each
+    taps = kernel.reshape(tall, rows, wide, columns, channels, -1).transpose(5, 0, 2, 1, 3, 4)
+    tiles = y.reshape(-1, y.shape[3]) @ taps.reshape(y.shape[3], -1)
+    tiles = tiles.reshape(count, height, width, tall, wide, rows * columns * channels)
+    total = sum(
+        jnp.pad(tiles[:, :, :, u, v], ((0, 0), (u, tall - 1 - u), (v, wide - 1 - v), (0, 0)))
+        for u in range(tall)
+        for v in range(wide)
+    )
+    height, width = height + tall - 1, width + wide - 1
+    total = jnp.asarray(total).reshape(count, height, width, rows, columns, channels)
+    image = total.transpose(0, 1, 3, 2, 4, 5).reshape(count, height * rows, width * columns, channels)
+    return _cut(image, geometry)
+
+
+def _divisible(kernel: Array, strides: tuple[int, int]) -> Array:
+    """Adds taps of zero until the strides divide the sides of a kernel."""
+    return jnp.pad(
+        kernel, ((0, -kernel.shape[0] % strides[0]), (0, -kernel.shape[1] % strides[1]), (0, 0), (0, 0))
+    )
+
+
+def _cut(image: Array, geometry: Geometry) -> Array:
+    """Takes away the padding of an image, and adds rows that no window reached."""
+    cuts = []
+    for axis in (0, 1):
+        before = geometry.pads[axis][0]
+        cuts.append((-before, geometry.image[axis] + before - image.shape[axis + 1], 0))
+    return jax.lax.pad(image, jnp.zeros((), image.dtype), ((0, 0, 0), *cuts, (0, 0, 0)))
+
+
+def _kernel_canonical(geometry: Geometry, x: Array, y: Array) -> Array:
+    """A convolution of x by y as its kernel: channels stand for the batch, and the batch is contracted."""
+    pads = []
+    for axis in (0, 1):
+        before = geometry.pads[axis][0]
+        extent = (y.shape[axis + 1] - 1) * geometry.strides[axis] + 1
+        pads.append((before, geometry.reach(axis) + extent - geometry.image[axis] - before))
+    kernel = jax.lax.conv_general_dilated(
+        x.transpose(3, 1, 2, 0),
+        y.transpose(1, 2, 0, 3),
+        window_strides=geometry.dilations,
+        padding=pads,
+        rhs_dilation=geometry.strides,
+        dimension_numbers=_CANONICAL,
+    )
+    return kernel.transpose(1, 2, 0, 3)
+
+
+def _kernel_patches(geometry: Geometry, x: Array, y: Array) -> Array:
+    """For few channels: the patches under the kernel, written out, in one matrix product with the output."""
+    margins = ((0, 0, 0), *((before, after, 0) for before, after in geometry.pads), (0, 0, 0))
+    x = jax.lax.pad(x, jnp.zeros((), x.dtype), margins)
+    patches = [
+        x[:, rows, columns] for rows in _tap_slices(geometry, 0) for columns in _tap_slices(geometry, 1)
+    ]
+    stacked = jnp.stack(patches, axis=3).reshape(-1, len(patches) * x.shape[3])
+    return (stacked.T @ y.reshape(-1, y.shape[3])).reshape(*geometry.window, x.shape[3], y.shape[3])
+
+
+def _tap_slices(geometry: Geometry, axis: int) -> list[slice]:
+    """Where each tap of the kernel lies on the padded image, over all windows."""
+    extent = (geometry.output[axis] - 1) * geometry.strides[axis] + 1
+    starts = [tap * geometry.dilations[axis] for tap in range(geometry.window[axis])]
+    return [slice(start, start + extent, geometry.strides[axis]) for start in starts]
+
+
+FORMS: dict[str, dict[str, Form]] = {
+    "output": {"lax": _output_lax},
+    "image": {"lax": _image_lax, "canonical": _image_canonical, "product": _image_product},
+    "kernel": {"lax": _kernel_lax, "canonical": _kernel_canonical, "patches": _kernel_patches},
+}
+"""For each map the forms that compute it, by name."""
