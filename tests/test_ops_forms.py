@@ -1,0 +1,181 @@
+"""The three maps of a convolution: every form against plain lax, and closed under every transformation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+
+from jaxgan.ops import forms
+from jaxgan.ops.forms import Geometry
+from jaxgan.ops.trilinear import convolve
+
+pytestmark = pytest.mark.smoke
+MAPS = ("output", "image", "kernel")
+STRIDED = Geometry(image=(5, 6), window=(3, 4), strides=(2, 2), pads=((1, 1), (1, 2)))
+SIDE = st.integers(1, 7)
+
+
+@st.composite
+def geometries(draw):
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    pads = st.tuples(*[st.tuples(st.integers(-1, 3), st.integers(-1, 3))] * 2)
+    return Geometry(
+        image=(draw(SIDE), draw(SIDE)),
+        window=(draw(SIDE), draw(SIDE)),
+        strides=draw(pair),
+        pads=draw(pads),
+        dilations=draw(st.sampled_from([(1, 1), (1, 1), (2, 1)])),
+    )
+
+
+def operands(wanted, geometry, seed=0, *, members=()):
+    """Random x, k and y that fit a geometry; the two that a map takes."""
+    random = np.random.default_rng(seed)
+    shapes = {"output": (2, *geometry.image, 3), "image": (2, *geometry.output, 4), "kernel": None}
+    kernel = (*geometry.window, 3, 4)
+    left = shapes[wanted] or shapes["output"]
+    right = shapes["image"] if wanted == "kernel" else kernel
+    return tuple(jnp.array(random.normal(size=(*members, *shape))) for shape in (left, right))
+
+
+def fits(form, geometry):
+    """Whether a form is made for a geometry."""
+    unit, undilated = geometry.strides == (1, 1), geometry.dilations == (1, 1)
+    return {("image", "canonical"): unit, ("image", "product"): undilated}.get(form, True)
+
+
+@pytest.mark.usefixtures("x64")
+@given(geometry=geometries())
+@settings(max_examples=40, deadline=None)
+def test_every_form_computes_what_lax_does(geometry):
+    if 0 in geometry.output:
+        return
+    for wanted in MAPS:
+        left, right = operands(wanted, geometry)
+        expected = forms.FORMS[wanted]["lax"](geometry, left, right)
+        assert expected.shape == forms.result_shape(wanted, geometry, left.shape, right.shape)
+        for name, form in forms.FORMS[wanted].items():
+            if fits((wanted, name), geometry):
+                np.testing.assert_allclose(form(geometry, left, right), expected, atol=1e-9)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("wanted", MAPS)
+def test_derivatives_of_every_order_stay_among_the_maps(wanted):
+    def function(left, right):
+        return convolve(wanted, STRIDED, left, right)
+
+    left, right = operands(wanted, STRIDED)
+    check_grads(function, (left, right), order=3, modes=["fwd", "rev"])
+    third = jax.make_jaxpr(
+        jax.grad(lambda a: jnp.sum(jax.grad(lambda a: (function(a, right) ** 3).sum())(a)))
+    )
+    names = {equation.primitive.name for equation in third(left).jaxpr.eqns}
+    assert "jaxgan_convolve" in names
+    assert "conv_general_dilated" not in names
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("wanted", MAPS)
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0), (2, 1)])
+def test_a_mapped_convolution_is_that_of_each_member(wanted, axes):
+    left, right = operands(wanted, STRIDED, members=(3,))
+    given = [
+        operand if axis == 0 else operand[0] if axis is None else jnp.moveaxis(operand, 0, axis)
+        for operand, axis in zip((left, right), axes, strict=True)
+    ]
+    mapped = jax.jit(jax.vmap(lambda a, b: convolve(wanted, STRIDED, a, b), in_axes=axes))(*given)
+    expected = [
+        forms.FORMS[wanted]["lax"](
+            STRIDED, left[0 if axes[0] is None else i], right[0 if axes[1] is None else i]
+        )
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(mapped, jnp.stack(expected), atol=1e-9)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("inner", [(0, None), (None, 0), (0, 0)])
+@pytest.mark.parametrize("wanted", MAPS)
+def test_maps_nest(wanted, inner):
+    """Members of members, and members whose images or kernels alone are mapped once more."""
+    left, right = operands(wanted, STRIDED, members=(2, 3))
+    outer = [
+        operand if axis == 0 else operand[:, 0] for operand, axis in zip((left, right), inner, strict=True)
+    ]
+
+    def function(a, b):
+        return convolve(wanted, STRIDED, a, b)
+
+    mapped = jax.vmap(jax.vmap(function, in_axes=inner))(*outer)
+    for i in range(2):
+        for j in range(3):
+            a, b = left[i, 0 if inner[0] is None else j], right[i, 0 if inner[1] is None else j]
+            np.testing.assert_allclose(mapped[i, j], function(a, b), atol=1e-9)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("wanted", MAPS)
+def test_groups_can_be_mapped(wanted):
+    geometry = Geometry(image=(5, 5), window=(3, 3), pads=((1, 1), (1, 1)), groups=2)
+    random = np.random.default_rng(0)
+    x, kernel, y = (
+        jnp.array(random.normal(size=(3, *shape))) for shape in ((2, 5, 5, 4), (3, 3, 2, 6), (2, 5, 5, 6))
+    )
+    left, right = {"output": (x, kernel), "image": (y, kernel), "kernel": (x, y)}[wanted]
+    for axes in ((0, None), (None, 0), (0, 0)):
+        chosen = [
+            operand if axis == 0 else operand[0] for operand, axis in zip((left, right), axes, strict=True)
+        ]
+        mapped = jax.vmap(lambda a, b: convolve(wanted, geometry, a, b), in_axes=axes)(*chosen)
+        for i in range(3):
+            pair = (left[0 if axes[0] is None else i], right[0 if axes[1] is None else i])
+            np.testing.assert_allclose(mapped[i], forms.FORMS[wanted]["lax"](geometry, *pair), atol=1e-9)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("wanted", MAPS)
+def test_accelerators_get_the_plain_form(platform, wanted):
+    def lowered(function):
+        return (
+            jax.jit(function)
+            .trace(*operands(wanted, STRIDED))
+            .lower(lowering_platforms=(platform,))
+            .as_text()
+        )
+
+    text = lowered(lambda a, b: convolve(wanted, STRIDED, a, b))
+    assert text.count("stablehlo.convolution") == 1
+    assert "dot_general" not in text
+    assert "stablehlo.transpose" not in text
+
+
+def test_a_processor_gets_products_and_canonical_convolutions():
+    """No spread and no reversed window reaches XLA on CPU: it has only naive loops for those."""
+    for wanted in MAPS:
+        lowered = jax.jit(lambda a, b, wanted=wanted: convolve(wanted, STRIDED, a, b)).lower(
+            *operands(wanted, STRIDED)
+        )
+        text = lowered.as_text(dialect="hlo")
+        assert "lhs_dilate" not in text
+        assert "rhs_reversal" not in text
+
+
+def test_unequal_dtypes_are_refused():
+    left, right = operands("output", STRIDED)
+    with pytest.raises(ValueError, match=r"dtypes .* must agree; they are float32 and bfloat16"):
+        convolve("output", STRIDED, left, right.astype(jnp.bfloat16))
+
+
+def test_it_runs_in_loops_branches_and_one_at_a_time():
+    left, right = operands("output", STRIDED)
+    expected = convolve("output", STRIDED, left, right)
+    _, looped = jax.lax.scan(lambda carry, _: (carry, convolve("output", STRIDED, left, right)), 0, length=2)
+    chosen = jax.jit(
+        lambda flag: jax.lax.cond(flag, lambda: expected, lambda: convolve("output", STRIDED, left, right))
+    )
+    np.testing.assert_allclose(looped[1], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(chosen(False), expected, rtol=1e-5, atol=1e-5)
