@@ -79,9 +79,16 @@ def align(*arrays: Array) -> tuple[Array, ...]:
     varying = [_varying(array) for array in arrays]
     everywhere = frozenset().union(*varying)
     return tuple(
-        jax.lax.pcast(array, tuple(sorted(everywhere - axes)), to="varying") if everywhere - axes else array
-        for array, axes in zip(arrays, varying, strict=True)
+        _vary(array, tuple(sorted(everywhere - axes))) for array, axes in zip(arrays, varying, strict=True)
     )
+
+
+def _vary(array: Array, axes: tuple[str, ...]) -> Array:
+    if not axes:
+        return array
+    if hasattr(jax.lax, "pcast"):
+        return jax.lax.pcast(array, axes, to="varying")
+    return jax.lax.pvary(array, axes)  # JAX 0.7
 
 
 def _varying(array: Array) -> frozenset[Any]:

@@ -10,6 +10,7 @@ COMMANDS = {
     "sample": "draw images from a trained GAN",
     "evaluate": "measure a trained model on the test images",
     "models": "list the models with their sizes and costs",
+    "benchmark": "time steps, ops, data sources and peers",
 }
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]
