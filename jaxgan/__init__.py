@@ -31,6 +31,7 @@ __all__ = [
     "runs",
     "settings",
     "steps",
+    "xla",
     "zoo",
 ]
 

@@ -88,7 +88,8 @@ def _vary(array: Array, axes: tuple[str, ...]) -> Array:
         return array
     if hasattr(jax.lax, "pcast"):
         return jax.lax.pcast(array, axes, to="varying")
-    return jax.lax.pvary(array, axes)  # JAX 0.7
+    vary = getattr(jax.lax, "pvary")  # JAX 0.7  # noqa: B009
+    return vary(array, axes)
 
 
 def _varying(array: Array) -> frozenset[Any]:

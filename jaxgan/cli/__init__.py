@@ -13,6 +13,9 @@ COMMANDS = {
     "benchmark": "time steps, ops, data sources and peers",
 }
 
+COMPILING = ("train", "sample", "evaluate")
+"""The commands that run programs on a device."""
+
 USAGE = """usage: jaxgan COMMAND [OPTION ...]
 
 Generative adversarial networks in JAX.
@@ -22,6 +25,20 @@ commands:
 
 `jaxgan COMMAND --help` says more. To begin: jaxgan train dcgan
 """
+
+
+def console() -> int:
+    """Runs the command of this process, with the compiler set up for it; see `jaxgan.xla`.
+
+    Returns:
+        What `main` does.
+    """
+    if sys.argv[1:2] and sys.argv[1] in COMPILING and "--help" not in sys.argv:
+        from jaxgan import xla
+
+        xla.configure()
+        xla.cache_programs()
+    return main()
 
 
 def main(arguments: list[str] | None = None) -> int:

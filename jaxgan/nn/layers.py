@@ -1,7 +1,6 @@
 """The layers of the convolutional networks."""
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from jaxgan import batch_axis, ops
@@ -20,6 +19,7 @@ def _add_bias(module: nn.Module, y: Array) -> Array:
 class Conv2D(nn.Module):
     """Convolution with parameters ``kernel`` f32[P, Q, C, features] and ``bias`` f32[features].
 
+    >>> import jax
     >>> layer = Conv2D(features=8, window=3)
     >>> y, variables = layer.init_with_output(jax.random.key(0), jnp.ones((1, 6, 6, 1)))
     >>> y.shape, variables["params"]["kernel"].shape
@@ -47,6 +47,7 @@ class Conv2D(nn.Module):
 class ConvTranspose2D(nn.Module):
     """Transposed convolution with a ``kernel`` f32[P, Q, C, features] and a ``bias`` f32[features].
 
+    >>> import jax
     >>> layer = ConvTranspose2D(features=8, window=4, stride=2)
     >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 7, 7, 1)))[0].shape
     (1, 14, 14, 8)
@@ -73,6 +74,7 @@ class ConvTranspose2D(nn.Module):
 class Dense(nn.Module):
     """Fully connected layer with a ``kernel`` f32[C, features] and a ``bias`` f32[features].
 
+    >>> import jax
     >>> Dense(features=3).init_with_output(jax.random.key(0), jnp.ones((2, 5)))[0].shape
     (2, 3)
     """
@@ -100,6 +102,7 @@ class BatchNorm(nn.Module):
     Otherwise the running averages are used. The moments are those of the whole batch, however it is
     divided over devices. The running variance is the biased one, as in Keras.
 
+    >>> import jax
     >>> layer = BatchNorm()
     >>> x = jnp.array([[1.0], [3.0]])
     >>> variables = layer.init(jax.random.key(0), x, train=False)
@@ -135,9 +138,7 @@ class BatchNorm(nn.Module):
 
 
 class Dropout(nn.Module):
-    r"""Sets each value to zero with probability ``rate`` in training, and scales the others up.
-
-    .. math:: y = x \cdot b / (1 - \rho), \qquad b \sim \text{Bernoulli}(1 - \rho)
+    """Dropout in training; the map itself otherwise.
 
     Each example draws from a key of its own (see `jaxgan.batch_axis`), taken from the random stream
     ``dropout``, so that the result does not depend on how the batch is divided over devices.
@@ -145,7 +146,7 @@ class Dropout(nn.Module):
     >>> Dropout(rate=0.5).apply({}, jnp.ones((2, 3)), train=False).tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
 
-    Source: Srivastava et al., "Dropout", JMLR 2014.
+    See `jaxgan.ops.dropout` for the equation.
     """
 
     rate: float
@@ -153,10 +154,7 @@ class Dropout(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         """Maps f[N, ...] to f[N, ...]."""
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"rate is {self.rate}; it must be in [0, 1)")
         if not train or self.rate == 0:
             return x
         keys = batch_axis.example_keys(self.make_rng("dropout"), x.shape[0])
-        keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.rate, x.shape[1:]))(keys)
-        return jnp.where(keep, x / (1 - self.rate), 0)
+        return ops.dropout(x, keys, rate=self.rate)

@@ -3,6 +3,7 @@
 from jaxgan.ops.activation import leaky_relu, relu, sigmoid, tanh
 from jaxgan.ops.conv import conv2d, conv2d_transpose
 from jaxgan.ops.dense import dense
+from jaxgan.ops.dropout import dropout
 from jaxgan.ops.norm import batch_moments, batch_norm
 from jaxgan.ops.pool import avg_pool2d, max_pool2d
 
@@ -13,6 +14,7 @@ __all__ = [
     "conv2d",
     "conv2d_transpose",
     "dense",
+    "dropout",
     "leaky_relu",
     "max_pool2d",
     "relu",

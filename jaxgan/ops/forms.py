@@ -164,7 +164,7 @@ def _image_product(geometry: Geometry, y: Array, kernel: Array) -> Array:
     height, width = height + tall - 1, width + wide - 1
     total = jnp.asarray(total).reshape(count, height, width, rows, columns, channels)
     image = total.transpose(0, 1, 3, 2, 4, 5).reshape(count, height * rows, width * columns, channels)
-    return _cut(image, geometry)
+    return jax.lax.optimization_barrier(_cut(image, geometry))
 
 
 def _divisible(kernel: Array, strides: tuple[int, int]) -> Array:
@@ -190,6 +190,7 @@ def _kernel_canonical(geometry: Geometry, x: Array, y: Array) -> Array:
         before = geometry.pads[axis][0]
         extent = (y.shape[axis + 1] - 1) * geometry.strides[axis] + 1
         pads.append((before, geometry.reach(axis) + extent - geometry.image[axis] - before))
+    x, y = jax.lax.optimization_barrier((x, y))
     kernel = jax.lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),
         y.transpose(1, 2, 0, 3),
