@@ -1,5 +1,6 @@
 """Batches: an endless, shuffled stream that can be taken up where it was left, and one pass in order."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ from jaxgan.data.augment import Augment
 from jaxgan.data.dataset import Arrays, Dataset
 from jaxgan.validation import require
 
+ENDLESS = 2**48
+"""More batches than anybody takes."""
 READ_AHEAD = 4
 """Batches that are prepared before they are asked for."""
 
@@ -28,7 +31,7 @@ def to_range(pixels: np.ndarray, value_range: tuple[float, float]) -> np.ndarray
     """
     low, high = value_range
     table = np.linspace(low, high, 256).astype(np.float32)
-    return table[pixels]
+    return table.take(pixels)
 
 
 class Batches:
@@ -97,8 +100,15 @@ def batches(
     share = batch_size // process_count
     own = slice(process_index * share, (process_index + 1) * share)
 
-    def read(indices: np.ndarray) -> Arrays:
-        arrays = dict(dataset.read(indices[own]))
+    @functools.lru_cache(maxsize=2)  # a batch may lie in two passes
+    def order(number: int) -> np.ndarray:
+        return np.random.default_rng([seed, number]).permutation(len(dataset))
+
+    def read(number: int) -> Arrays:
+        places = number * batch_size + np.arange(batch_size)[own]
+        passes, places = np.divmod(places, len(dataset))
+        indices = np.where(passes == passes[0], order(int(passes[0]))[places], order(int(passes[-1]))[places])
+        arrays = dict(dataset.read(indices))
         arrays["image"] = to_range(arrays["image"], value_range)
         return arrays
 
@@ -110,8 +120,7 @@ def batches(
         ]
         return {**arrays, "image": np.stack(changed)}
 
-    stream = grain.MapDataset.range(len(dataset)).seed(seed).shuffle().repeat()
-    stream = stream.batch(batch_size, drop_remainder=True).map(read)
+    stream = grain.MapDataset.range(ENDLESS).seed(seed).map(read)
     if augment.enabled:
         stream = stream.random_map(change)
     options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=READ_AHEAD)

@@ -1,0 +1,66 @@
+"""The subcommands. This file answers ``--help`` without loading JAX; each of them has a file."""
+
+import difflib
+import importlib
+import sys
+
+COMMANDS = {
+    "step": "time the training step of any model",
+    "ops": "time every op and its derivatives, in each form",
+    "data": "images per second of every data source",
+    "scaling": "time a step on 1 to N devices",
+    "peers": "time the same work in other libraries",
+    "estimate": "compile a step for a TPU that is not there",
+    "tune": "find the XLA flags that pay on this device",
+    "compare": "compare two reports",
+    "report": "make tables and plots of reports",
+}
+
+USAGE = """usage: {prog} NAME [OPTION ...]
+
+Benchmarks of jaxgan, each case in fresh processes; the results are one JSON file.
+
+benchmarks:
+{commands}
+
+`{prog} NAME --help` says more. To begin: {prog} step
+"""
+
+
+def main(arguments: list[str] | None = None, *, prog: str = "python -m benchmarks") -> int:
+    """Runs a benchmark.
+
+    Args:
+        arguments: what stands after ``benchmarks``; the process's own arguments by default.
+        prog: how the user called it.
+
+    Returns:
+        The exit status: 0, 1 for a run that found nothing or a comparison that fails, 2 for bad input.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+        print(USAGE.format(prog=prog, commands=commands), end="")
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        names = ", ".join(COMMANDS)
+        print(f"{prog}: error: no benchmark {name!r}; the benchmarks are {names}{hint}", file=sys.stderr)
+        return 2
+    return _run(name, rest, prog)
+
+
+def _run(name: str, arguments: list[str], prog: str) -> int:
+    from jaxgan.validation import InputError
+
+    try:
+        status: int = importlib.import_module(f".{name}", __package__).run(arguments)
+    except InputError as error:
+        print(f"{prog} {name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{prog} {name}: stopped", file=sys.stderr)
+        return 130
+    return status

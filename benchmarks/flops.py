@@ -1,0 +1,49 @@
+"""The analytic work of a training step: counted from jaxgan's own, whoever does it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan import cost
+
+from .contenders import jaxgan as ours
+from .records import Case
+
+
+def of_sample(case: Case) -> float:
+    """Counts the FLOPs of one sample of a case: of all its steps and members together.
+
+    The conventions are those of `jaxgan.cost.forward_flops`, in float32, and as the CPU's forms of the ops
+    have it, so that the count is the same for every device.
+
+    Raises:
+        InputError: an unknown model, or an option or batch that it does not take.
+
+    >>> of_sample(Case(suite="step", contender="jaxgan", work="cnn", batch_size=1)) > 1e6
+    True
+    """
+    model, config = ours.configuration(case.work, case.options)
+    trainable = model.build(config)
+    batch = {
+        "image": jax.ShapeDtypeStruct((case.batch_size, *config.image_shape), jnp.float32),
+        "label": jax.ShapeDtypeStruct((case.batch_size,), jnp.int32),
+    }
+    with _off_the_devices():
+        key: Any = jax.eval_shape(lambda: jax.random.key(0))
+        state = jax.eval_shape(trainable.init, key)
+        single = cost.forward_flops(trainable.step, state, batch, key)
+    return float(single * ours.repetitions(case.options))
+
+
+@contextmanager
+def _off_the_devices() -> Iterator[None]:
+    """Keeps this process from opening a device, which on a TPU would keep it from those that measure."""
+    before = jax.config.jax_platforms  # type: ignore[attr-defined]
+    jax.config.update("jax_platforms", "cpu")
+    try:
+        yield
+    finally:
+        jax.config.update("jax_platforms", before)

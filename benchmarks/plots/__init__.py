@@ -1,0 +1,1 @@
+"""Rows as pictures, PNG files: bars by contender, the roofline, and scaling."""
