@@ -110,8 +110,8 @@ class Row:
 
     Attributes:
         case: the case.
-        status: ``"ok"``; ``"skipped"`` (not installed, not possible here), ``"out_of_memory"`` or ``"error"``:
-            then ``message`` says why and there are no samples.
+        status: ``"ok"``; or ``"skipped"`` (not installed, not possible here), ``"out_of_memory"`` or
+            ``"error"``: then ``message`` says why and there are no samples.
         message: a sentence, or null.
         samples: the seconds of each timed step, one list for each fresh process.
         images: the images that one sample takes in.

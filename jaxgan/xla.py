@@ -4,6 +4,7 @@ Nothing here runs on import. The command line and the benchmarks call `configure
 program or a notebook may do the same, before its first use of JAX.
 """
 
+import ctypes
 import importlib.metadata
 import json
 import os
@@ -19,9 +20,16 @@ from jaxgan.files import whole
 CPU_FLAGS = (
     "--xla_cpu_use_onednn=true",
     "--xla_cpu_experimental_onednn_custom_call=true",
-    "--xla_cpu_experimental_ynn_fusion_type=",
+    "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE",
 )
-"""oneDNN, in place of another library, for convolutions and matrix products on x86 processors."""
+"""oneDNN for convolutions and matrix products on x86 processors, another library for sums alone."""
+
+_MALLOPT = {
+    "M_TRIM_THRESHOLD": (-1, 2**31 - 1),
+    "M_TOP_PAD": (-2, 2**28),
+    "M_MMAP_MAX": (-4, 0),
+    "M_ARENA_MAX": (-8, 1),
+}
 
 
 def configure() -> str:
@@ -76,6 +84,21 @@ def cache_programs() -> Path:
         jax.config.update(option, str(cache_folder() / "programs"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     return Path(getattr(jax.config, option))
+
+
+def keep_memory() -> bool:
+    """Lets the C library keep memory that was freed, so that a step on CPU finds what the one before it used.
+
+    XLA on CPU asks for a step's temporary memory at each call and gives it back, and without this the system
+    takes it away and clears it again each time. The process then stays as large as it once was.
+
+    Returns:
+        Whether this C library can (that of GNU).
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return False
+    library = ctypes.CDLL(None)
+    return sum(library.mallopt(number, value) for number, value in _MALLOPT.values()) == len(_MALLOPT)
 
 
 def cache_folder() -> Path:

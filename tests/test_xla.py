@@ -77,3 +77,16 @@ def test_importing_sets_nothing():
         "import os; before = dict(os.environ); import jaxgan.xla, jaxgan.gans.dcgan; "
         "assert before == dict(os.environ)"
     )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the C library of GNU")
+def test_memory_that_was_freed_is_kept():
+    program = (
+        "import resource, numpy as np; from jaxgan import xla; kept = xla.keep_memory()\n"
+        "for _ in range(20): np.ones(2**22)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(20): np.ones(2**22)\n"
+        "faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "assert not kept or faults < 2**22 * 8 / 4096, faults"
+    )
+    run(program)

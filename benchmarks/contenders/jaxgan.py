@@ -6,7 +6,8 @@ Options of a case, each of which may be left out:
 * ``steps_in_scan``: so many steps inside one `jax.lax.scan`, on a batch each, are one sample;
 * ``members``: so many GANs in one program, the step under `jax.vmap` over their states, on one batch;
 * ``data``: a source of `jaxgan.data.load`; a sample then also fetches its batch and puts it on the devices;
-* ``flags``: ``"tuned"`` for `jaxgan.xla.configure`, the default; with anything else it is not called;
+* ``flags``: ``"tuned"`` for `jaxgan.xla.configure` and ``keep_memory``, the default; with anything else
+  they are not called;
 * ``cache``: a folder that keeps compiled programs from one process to the next;
 * ``virtual_devices``: so many devices on the CPU, which share its cores.
 """
@@ -99,6 +100,7 @@ def _start_jax(case: dict[str, Any]) -> None:
     if options.get("flags", "tuned") == "tuned":
         from jaxgan import xla
 
+        xla.keep_memory()
         xla.configure()
     import jax
 

@@ -36,6 +36,7 @@ def console() -> int:
     if sys.argv[1:2] and sys.argv[1] in COMPILING and "--help" not in sys.argv:
         from jaxgan import xla
 
+        xla.keep_memory()
         xla.configure()
         xla.cache_programs()
     return main()

@@ -13,10 +13,9 @@ kind of device, how the three are computed: in a gradient, in a gradient of a gr
 import functools
 from typing import Any, Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
+from jax.interpreters import ad, batching, mlir, xla
 
 from jaxgan import batch_axis
 from jaxgan.ops import forms
@@ -70,16 +69,6 @@ _FREE = {
 def _abstract(left: Any, right: Any, *, wanted: Wanted, geometry: Geometry, members: bool) -> Any:
     shape = forms.result_shape(wanted, geometry, left.shape[members:], right.shape[members:])
     return left.update(shape=(*left.shape[:members], *shape), weak_type=False)
-
-
-@functools.cache
-def _compiled(wanted: Wanted, geometry: Geometry, members: bool) -> Any:
-    return jax.jit(functools.partial(convolve_p.bind, wanted=wanted, geometry=geometry, members=members))
-
-
-def _evaluate(left: Array, right: Array, *, wanted: Wanted, geometry: Geometry, members: bool) -> Array:
-    result: Array = _compiled(wanted, geometry, members)(left, right)
-    return result
 
 
 def _transpose_left(cotangent: Array, _left: Any, right: Array, *, wanted: Wanted, **params: Any) -> Array:
@@ -151,7 +140,7 @@ def _lowering(platform: str | None) -> Any:
     return mlir.lower_fun(compute, multiple_results=False)
 
 
-convolve_p.def_impl(_evaluate)
+convolve_p.def_impl(functools.partial(xla.apply_primitive, convolve_p))
 convolve_p.def_abstract_eval(_abstract)
 ad.defbilinear(convolve_p, _transpose_left, _transpose_right)
 batching.primitive_batchers[convolve_p] = _batch
