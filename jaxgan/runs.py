@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +215,7 @@ def _record(
         "settings": config.to_dict(settings),
         "data": {"images": len(images), "classes": images.num_classes},
         "versions": {"jaxgan": __version__, "python": platform.python_version(), **versions},
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "devices": {"kind": jax.devices()[0].device_kind, "count": layout.device_count},
     }
 

@@ -1,5 +1,8 @@
 """The three maps of a convolution: every form against plain lax, and closed under every transformation."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -179,3 +182,40 @@ def test_it_runs_in_loops_branches_and_one_at_a_time():
     )
     np.testing.assert_allclose(looped[1], expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(chosen(False), expected, rtol=1e-5, atol=1e-5)
+
+
+DIVIDED = """
+import jax, numpy as np
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 2)
+from jax.sharding import PartitionSpec as P
+from jaxgan import batch_axis, ops, parallel
+from jaxgan.ops import forms
+
+def loss(kernel, x, groups):
+    y = ops.conv2d(x, kernel, stride=2, groups=groups)
+    y = ops.conv2d_transpose(y, kernel[:, :, :, :6], stride=2) if groups == 1 else y
+    return batch_axis.pmean((y**2).mean())
+
+random = np.random.default_rng(0)
+x = random.normal(size=(4, 6, 6, 6)).astype("float32")
+for groups in (1, 2):
+    kernel = random.normal(size=(3, 3, 6 // groups, 6)).astype("float32")
+    def gradients(kernel, x):
+        slope = lambda kernel: jax.grad(loss)(kernel, x, groups)
+        return jax.jvp(slope, (kernel,), (kernel,))
+    expected = jax.jit(gradients)(kernel, x)
+    choice = forms.choose
+    for choose in (choice, lambda *_: "lax"):
+        forms.choose = choose
+        mesh = parallel.layout("shard_map").mesh
+        mapped = jax.shard_map(gradients, mesh=mesh, in_specs=(P(), P("batch")), out_specs=P())
+        for found, wanted in zip(jax.jit(mapped)(kernel, x), expected):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    forms.choose = choice
+"""
+
+
+def test_every_form_is_right_on_a_part_of_the_batch():
+    """In a process with two devices: derivatives of both orders, in the chosen forms and in plain lax."""
+    subprocess.run([sys.executable, "-c", DIVIDED], check=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgan import batch_axis
 from jaxgan.typing import Array
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -120,15 +121,21 @@ def _output_lax(geometry: Geometry, x: Array, kernel: Array) -> Array:
 
 
 def _image_lax(geometry: Geometry, y: Array, kernel: Array) -> Array:
-    x = jax.ShapeDtypeStruct(result_shape("image", geometry, y.shape, kernel.shape), y.dtype)
+    x = _zeros(result_shape("image", geometry, y.shape, kernel.shape), y)
     (result,) = jax.linear_transpose(lambda x: _output_lax(geometry, x, kernel), x)(y)
     return result
 
 
 def _kernel_lax(geometry: Geometry, x: Array, y: Array) -> Array:
-    kernel = jax.ShapeDtypeStruct(result_shape("kernel", geometry, x.shape, y.shape), y.dtype)
+    kernel = _zeros(result_shape("kernel", geometry, x.shape, y.shape), y)
     (result,) = jax.linear_transpose(lambda kernel: _output_lax(geometry, x, kernel), kernel)(y)
     return result
+
+
+def _zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """Zeros that vary over the same mapped axes as an array: else a transpose would sum over those axes."""
+    zeros, _ = batch_axis.align(jnp.zeros(shape, like.dtype), like)
+    return zeros
 
 
 def _image_canonical(geometry: Geometry, y: Array, kernel: Array) -> Array:
