@@ -7,6 +7,7 @@ Conventions, since published figures differ by factors of two:
 * A convolution counts every tap of its kernel at each output position, those that fall on the padding too.
   Along a side that a transposed convolution enlarges, it counts every tap at each *input* position: the
   zeros between the pixels are no work. So a strided convolution and its transpose cost the same.
+* What no output depends on does not count.
 * Activations are what `jax.vjp` keeps of the forward pass, as the installed JAX writes it down and before a
   compiler fuses or recomputes any of it: for comparing networks, not a measurement. Versions of JAX differ
   here: the derivative of tanh keeps one array in some, two in others.
@@ -161,7 +162,7 @@ def _nested(equation: Any) -> Iterator[Any]:
 
 def _flops(jaxpr: Any) -> int:
     total = 0
-    for equation in jaxpr.eqns:
+    for equation in _needed(jaxpr):
         if equation.primitive.name == "conv_general_dilated":
             total += _convolution_flops(equation)
         elif equation.primitive is convolve_p:
@@ -172,6 +173,15 @@ def _flops(jaxpr: Any) -> int:
             combine = max if equation.primitive.name == "cond" else sum
             total += _repeats(equation) * combine([0, *map(_flops, _nested(equation))])
     return total
+
+
+def _needed(jaxpr: Any) -> Iterator[Any]:
+    """Gives the equations that an output depends on; a compiler leaves out the others."""
+    needed = {variable for variable in jaxpr.outvars if not isinstance(variable, core.Literal)}
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or not needed.isdisjoint(equation.outvars):
+            needed.update(variable for variable in equation.invars if not isinstance(variable, core.Literal))
+            yield equation
 
 
 def _repeats(equation: Any) -> int:

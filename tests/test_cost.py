@@ -245,3 +245,12 @@ def test_refusals():
         activation_bytes(jnp.multiply, f32(), f32())
     with pytest.raises(InputError, match="input_shape"):
         network_cost(cnn.Network(cnn.MNIST), (28, 0, 1))
+
+
+def test_what_no_output_depends_on_does_not_count():
+    def function(x):
+        unused = x @ x.T
+        return x @ jnp.ones((3, 5)), jnp.zeros_like(unused[0])
+
+    x = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+    assert forward_flops(function, x) == 2 * 2 * 3 * 5
