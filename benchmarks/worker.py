@@ -5,6 +5,7 @@ nothing but the standard library. The job: ``{"case": {...}, "warmup": int, "rep
 """
 
 import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
+PACKAGE = "jaxgan_contenders"
 OUT_OF_MEMORY = (
     "resource_exhausted",
     "resourceexhausted",
@@ -99,12 +101,16 @@ def load(contender: str, work: str) -> ModuleType:
     Raises:
         NotImplementedError: a package is missing, or the contender does other work.
     """
-    path = FOLDER / "contenders" / f"{contender}.py"
-    spec = importlib.util.spec_from_file_location(f"contender_{contender}", path)
-    if spec is None or spec.loader is None or not path.exists():
+    folder = FOLDER / "contenders"
+    if not (folder / f"{contender}.py").exists():
         raise ValueError(f"there is no contender {contender!r}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    if PACKAGE not in sys.modules:  # under a name of its own, since FOLDER itself may not be importable here
+        spec = importlib.util.spec_from_file_location(
+            PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None
+        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+    module = importlib.import_module(f"{PACKAGE}.{contender}")
     missing = [name for name in module.PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise NotImplementedError(f"not installed in {sys.executable}: {', '.join(missing)}")

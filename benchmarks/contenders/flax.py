@@ -1,9 +1,7 @@
 """Plain Flax Linen and optax under one `jax.jit`, as most people write them; no XLA flags."""
 
-import importlib.util
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 PACKAGES = ("jax", "flax", "optax", "numpy")
@@ -20,9 +18,11 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
         What `benchmarks.worker` needs to time further steps.
     """
     begin = time.perf_counter()
-    work, on_jax = _sibling("_work"), _sibling("_jax")
     import flax  # noqa: F401
     import optax  # noqa: F401
+
+    from . import _jax as on_jax
+    from . import _work as work
 
     on_jax.start(case, work)
     loaded = time.perf_counter() - begin
@@ -34,16 +34,6 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
         "phases": {"load": loaded, **found["phases"]},
         "versions": work.versions("jax", "jaxlib", "flax", "optax"),
     }
-
-
-def _sibling(name: str) -> Any:
-    """Loads another file of this folder, as this one was loaded: by its path."""
-    spec = importlib.util.spec_from_file_location(f"contender_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _count(params: Any) -> int:

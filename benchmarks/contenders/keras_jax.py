@@ -3,11 +3,9 @@
 The epoch is Keras's own ``fit``.
 """
 
-import importlib.util
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 PACKAGES = ("jax", "keras", "numpy")
@@ -24,7 +22,10 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
         What `benchmarks.worker` needs to time further steps, or epochs.
     """
     begin = time.perf_counter()
-    work, on_jax, on_keras = (_sibling(name) for name in ("_work", "_jax", "_keras"))
+    from . import _jax as on_jax
+    from . import _keras as on_keras
+    from . import _work as work
+
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
@@ -33,7 +34,7 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
     loaded = time.perf_counter() - begin
     if case["work"] == "cnn-epoch":
         step, phases, images = on_keras.epoch(case, work)
-        found = {
+        found: dict[str, Any] = {
             "step": step,
             "phases": phases,
             "compiler_flops": None,
@@ -49,16 +50,6 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
         "phases": {"load": loaded, **found["phases"]},
         "versions": work.versions("jax", "jaxlib", "keras"),
     }
-
-
-def _sibling(name: str) -> Any:
-    """Loads another file of this folder, as this one was loaded: by its path."""
-    spec = importlib.util.spec_from_file_location(f"contender_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _values(variables: Any) -> list[Any]:

@@ -3,11 +3,9 @@
 The epoch is Keras's own ``fit``.
 """
 
-import importlib.util
 import os
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 PACKAGES = ("tensorflow", "keras", "numpy")
@@ -24,7 +22,9 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
         What `benchmarks.worker` needs to time further steps, or epochs.
     """
     begin = time.perf_counter()
-    work, on_keras = _sibling("_work"), _sibling("_keras")
+    from . import _keras as on_keras
+    from . import _work as work
+
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
@@ -64,16 +64,6 @@ def _peak(platform: str, work: Any) -> int | None:
     import tensorflow as tf
 
     return work.host_peak() if platform == "cpu" else tf.config.experimental.get_memory_info("GPU:0")["peak"]
-
-
-def _sibling(name: str) -> Any:
-    """Loads another file of this folder, as this one was loaded: by its path."""
-    spec = importlib.util.spec_from_file_location(f"contender_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _traced(

@@ -4,10 +4,8 @@ The generator's transposed convolution with stride 1 is the same map as a convol
 around, and PyTorch cannot pad the former unevenly; so it is written as the latter, which also runs faster.
 """
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "numpy")
@@ -25,8 +23,9 @@ def prepare(case: Mapping[str, Any], *, compiled: bool = False) -> dict[str, Any
         What `benchmarks.worker` needs to time further steps.
     """
     start = time.perf_counter()
-    work = _sibling("_work")
     import torch
+
+    from . import _work as work
 
     torch.set_num_threads(work.threads(case))
     torch.set_flush_denormal(True)
@@ -63,16 +62,6 @@ def _device(case: Mapping[str, Any], work: Any) -> str:
     work.check_platform(case, "gpu" if torch.cuda.is_available() else "cpu")
     torch.set_float32_matmul_precision("high")
     return "cuda"
-
-
-def _sibling(name: str) -> Any:
-    """Loads another file of this folder, as this one was loaded: by its path."""
-    spec = importlib.util.spec_from_file_location(f"contender_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _same(network: Any) -> Any:

@@ -4,10 +4,8 @@ Compiling the networks ran faster than compiling the whole step, losses and grad
 compiles anew, as the contenders in JAX do, and by itself: idle workers of the compiler slowed the steps down.
 """
 
-import importlib.util
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "numpy")
@@ -18,9 +16,6 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
     """Builds the networks, compiles them and takes the first step; see ``torch.py``."""
     os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
-    spec = importlib.util.spec_from_file_location("contender_torch", Path(__file__).with_name("torch.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    eager = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(eager)
+    from . import torch as eager
+
     return eager.prepare(case, compiled=True)
