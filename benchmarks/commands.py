@@ -1,8 +1,9 @@
 """The subcommands. This file answers ``--help`` without loading JAX; each of them has a file."""
 
 import difflib
-import importlib
 import sys
+
+from jaxgan.cli import run_module
 
 COMMANDS = {
     "step": "time the training step of any model",
@@ -49,18 +50,4 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m benchmark
         names = ", ".join(COMMANDS)
         print(f"{prog}: error: no benchmark {name!r}; the benchmarks are {names}{hint}", file=sys.stderr)
         return 2
-    return _run(name, rest, prog)
-
-
-def _run(name: str, arguments: list[str], prog: str) -> int:
-    from jaxgan.validation import InputError
-
-    try:
-        status: int = importlib.import_module(f".{name}", __package__).run(arguments)
-    except InputError as error:
-        print(f"{prog} {name}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{prog} {name}: stopped", file=sys.stderr)
-        return 130
-    return status
+    return run_module(f"{__package__}.{name}", rest, prog=f"{prog} {name}")

@@ -79,18 +79,28 @@ def _main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    return _run(name, rest)
+    return run_module(f"jaxgan.cli.{name}", rest, prog=f"jaxgan {name}")
 
 
-def _run(name: str, arguments: list[str]) -> int:
+def run_module(module: str, arguments: list[str], *, prog: str) -> int:
+    """Runs the file of a command; bad input is one sentence, and an interrupt is no traceback.
+
+    Args:
+        module: the full name of the file, which has ``run(arguments) -> status``.
+        arguments: what it is given.
+        prog: how the user called it.
+
+    Returns:
+        The exit status: what the file gives, 2 for bad input, 130 after Ctrl-C.
+    """
     from jaxgan.validation import InputError
 
     try:
-        status: int = importlib.import_module(f"jaxgan.cli.{name}").run(arguments)
+        status: int = importlib.import_module(module).run(arguments)
     except InputError as error:
-        print(f"jaxgan {name}: error: {error}", file=sys.stderr)
+        print(f"{prog}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"jaxgan {name}: stopped", file=sys.stderr)
+        print(f"{prog}: stopped", file=sys.stderr)
         return 130
     return status
