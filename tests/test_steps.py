@@ -104,16 +104,24 @@ def test_simultaneous_gradients_are_those_of_separate_passes():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *states)
 
 
+def assert_averages(average, trail, decay):
+    """Compares a moving average with its weights written out: each step has one, the start what is left."""
+    decays = [min(decay, (1 + step) / (10 + step)) for step in range(len(trail) - 1)]
+    left = np.cumprod([1.0, *decays[::-1]])
+    shares = [left[-1], *((1 - d) * rest for d, rest in zip(decays, left[-2::-1], strict=True))]
+    assert sum(shares) == pytest.approx(1)
+    expected = jax.tree.map(lambda *leaves: sum(map(np.multiply, shares, leaves)), *trail)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), average, expected)
+
+
 def test_ema_follows_the_generator():
-    gan = variant(ema_decay=0.75)
-    before = initial(gan)
-    after, _ = jax.jit(gan.step)(before, {"image": images()}, KEY)
-    jax.tree.map(
-        lambda old, new, average: np.testing.assert_allclose(average, 0.75 * old + 0.25 * new, atol=1e-6),
-        before.generator.params,
-        after.generator.params,
-        after.ema_params,
-    )
+    gan = variant(ema_decay=0.15)  # the ramp passes it at the second step
+    state, step = initial(gan), jax.jit(gan.step)
+    trail = [state.generator.params]
+    for number in range(3):
+        state, _ = step(state, {"image": images(seed=number)}, KEY)
+        trail.append(state.generator.params)
+    assert_averages(state.ema_params, trail, 0.15)
 
 
 def test_clipping_bounds_the_gradient():
@@ -194,6 +202,21 @@ def test_the_classifier_learns_and_predicts_distributions():
     np.testing.assert_array_equal(probabilities.argmax(1), labels)
 
 
+def test_the_classifier_predicts_from_its_average():
+    config = cnn.Config(image_size=(10, 10), features=2, hidden=4, num_classes=2, ema_decay=0.15)
+    classifier, plain = cnn.build(config), cnn.build(dataclasses.replace(config, ema_decay=None))
+    batch = {"image": images(shape=(10, 10, 1)), "label": jnp.arange(4) % 2}
+    state, step, predict = initial(classifier), jax.jit(classifier.step), jax.jit(classifier.predict)
+    trail = [state.network.params]
+    for _ in range(3):
+        state, _ = step(state, batch, KEY)
+        trail.append(state.network.params)
+    assert_averages(state.ema_params, trail, 0.15)
+    averaged = state.replace(network=state.network.replace(params=state.ema_params), ema_params={})
+    assert_trees_equal(predict(state, batch["image"]), jax.jit(plain.predict)(averaged, batch["image"]))
+    assert differ(predict(state, batch["image"]), predict(state.replace(ema_params={}), batch["image"]))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -204,6 +227,7 @@ def test_the_classifier_learns_and_predicts_distributions():
         (lambda: Adversarial(ema_decay=1.0), "ema_decay is 1.0"),
         (lambda: Adam(learning_rate=0.0), "learning_rate is 0.0"),
         (lambda: cnn.Config(num_classes=1), "num_classes is 1"),
+        (lambda: cnn.Config(ema_decay=-0.1), "ema_decay is -0.1"),
     ],
 )
 def test_bad_settings_are_named(make, words):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import batch_axis, losses
+from jaxgan.steps.average import check_decay, init_average, update_average
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import GAN
 from jaxgan.steps.state import (
@@ -35,7 +36,7 @@ class Adversarial:
         discriminator_steps: k >= 1 updates of the discriminator for one of the generator, each on images
             of its own: a batch of k * N images then means k updates on N.
         ema_decay: the decay of a moving average of the generator's params, in [0, 1), from which samples are
-            then drawn; None for no average.
+            then drawn (see `jaxgan.steps.average`); None for no average.
         generator: the generator's optimiser.
         discriminator: the discriminator's optimiser.
     """
@@ -52,8 +53,7 @@ class Adversarial:
         modes = ("simultaneous", "alternating")
         require(self.updates in modes, "updates", self.updates, " or ".join(map(repr, modes)))
         require(self.discriminator_steps >= 1, "discriminator_steps", self.discriminator_steps, ">= 1")
-        decay = self.ema_decay
-        require(decay is None or 0 <= decay < 1, "ema_decay", decay, "in [0, 1) or None")
+        check_decay(self.ema_decay)
 
 
 def draw_latents(key: Array, count: int, size: int) -> Array:
@@ -121,12 +121,11 @@ class _Game(NamedTuple):
         discriminator = init_network(
             self.discriminator, self.config.discriminator.build(), discriminator_key, self.image_shape
         )
-        averaged = self.config.ema_decay is not None
         return GANState(
             step=jnp.zeros((), jnp.int32),
             generator=generator,
             discriminator=discriminator,
-            ema_params=jax.tree.map(jnp.copy, generator.params) if averaged else {},
+            ema_params=init_average(generator.params, decay=self.config.ema_decay),
         )
 
     def step(self, state: GANState, batch: Batch, key: Array) -> tuple[GANState, Metrics]:
@@ -144,9 +143,9 @@ class _Game(NamedTuple):
             discriminator, metrics = self.update_discriminator(generator, discriminator, draws)
             generator, loss = self.update_generator(generator, discriminator, draws)
             metrics |= {"generator_loss": loss}
-        ema_params = state.ema_params
-        if self.config.ema_decay is not None:
-            ema_params = optax.incremental_update(generator.params, ema_params, 1 - self.config.ema_decay)
+        ema_params = update_average(
+            state.ema_params, generator.params, decay=self.config.ema_decay, step=state.step
+        )
         return GANState(state.step + 1, generator, discriminator, ema_params), metrics
 
     def split(self, images: Array) -> list[Array]:

@@ -50,10 +50,12 @@ class ClassifierState:
     Attributes:
         step: int32[], the number of steps taken.
         network: the network and its optimiser.
+        ema_params: the moving average of the network's params; {} without one.
     """
 
     step: Array
     network: NetState
+    ema_params: PyTree
 
 
 def init_network(

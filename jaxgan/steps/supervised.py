@@ -6,13 +6,20 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import batch_axis
+from jaxgan.steps.average import init_average, update_average
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import Classifier
 from jaxgan.steps.state import ClassifierState, apply_network, evaluate_network, init_network, update_network
 from jaxgan.typing import Array, Batch, Metrics, PyTree
 
 
-def supervised(network: nn.Module, *, image_shape: tuple[int, int, int], optimizer: Adam) -> Classifier:
+def supervised(
+    network: nn.Module,
+    *,
+    image_shape: tuple[int, int, int],
+    optimizer: Adam,
+    ema_decay: float | None = None,
+) -> Classifier:
     r"""Makes a classifier of a network that gives logits.
 
     .. math:: L = -\frac{1}{N} \sum_n \log \text{softmax}(f(x_n))_{y_n}
@@ -21,6 +28,8 @@ def supervised(network: nn.Module, *, image_shape: tuple[int, int, int], optimiz
         network: maps images f32[N, *image_shape] to logits f32[N, K].
         image_shape: (H, W, C).
         optimizer: the optimiser.
+        ema_decay: the decay of a moving average of the params, in [0, 1), from which predictions are then
+            made (see `jaxgan.steps.average`); None for no average.
 
     Returns:
         A `jaxgan.steps.Classifier`. Its step reports ``loss`` and ``accuracy``, as means over the whole
@@ -29,7 +38,9 @@ def supervised(network: nn.Module, *, image_shape: tuple[int, int, int], optimiz
     tx = optimizer.build()
 
     def init(key: Array) -> ClassifierState:
-        return ClassifierState(jnp.zeros((), jnp.int32), init_network(network, tx, key, image_shape))
+        started = init_network(network, tx, key, image_shape)
+        ema_params = init_average(started.params, decay=ema_decay)
+        return ClassifierState(jnp.zeros((), jnp.int32), started, ema_params)
 
     def step(state: ClassifierState, batch: Batch, key: Array) -> tuple[ClassifierState, Metrics]:
         images, labels = batch["image"], batch["label"]
@@ -51,10 +62,11 @@ def supervised(network: nn.Module, *, image_shape: tuple[int, int, int], optimiz
         accuracy = (logits.argmax(-1) == labels).mean(dtype=jnp.float32)
         updated = update_network(state.network, tx, batch_axis.pmean(gradients), model_state)
         metrics = {"loss": loss, "accuracy": batch_axis.pmean(accuracy)}
-        return ClassifierState(state.step + 1, updated), metrics
+        ema_params = update_average(state.ema_params, updated.params, decay=ema_decay, step=state.step)
+        return ClassifierState(state.step + 1, updated, ema_params), metrics
 
     def predict(state: ClassifierState, images: Array) -> Array:
-        params, model_state = state.network.params, state.network.model_state
-        return jax.nn.softmax(evaluate_network(network, params, model_state, images))
+        params = state.ema_params or state.network.params
+        return jax.nn.softmax(evaluate_network(network, params, state.network.model_state, images))
 
     return Classifier(init, step, predict)
