@@ -113,7 +113,8 @@ def _finished(row: Row, work: str, base: float | None, platform: str) -> Row:
     if layer in LAYERS:
         shapes = shapes_of(LAYERS[layer], wanted, row.case.batch_size)
         platform_of_table = "cpu" if platform == "cpu" else None
-        chosen = forms.choose(platform_of_table, wanted, geometry_of(LAYERS[layer]), *shapes)
+        geometry = geometry_of(LAYERS[layer])
+        chosen = forms.choose(platform_of_table, wanted, geometry, *shapes, dtype=row.case.dtype)
         flops = _flops(layer, row.case.batch_size)
     figures: dict[str, float | None] = {
         "times_lax": base / row.median if base and row.median else None,

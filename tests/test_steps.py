@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan import losses
 from jaxgan.classifiers import cnn
 from jaxgan.gans import dcgan
 from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState
+from jaxgan.steps.backward import pull_once, pull_twice
 from jaxgan.steps.state import parameter_count
 
 pytestmark = pytest.mark.smoke
@@ -102,6 +104,26 @@ def test_simultaneous_gradients_are_those_of_separate_passes():
         gan = variant(updates=updates, discriminator=still)
         states.append(jax.jit(gan.step)(initial(gan), batch, KEY)[0].generator.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *states)
+
+
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+@pytest.mark.parametrize("certainty", [1.0, 300.0], ids=["unsure", "certain"])
+def test_one_backward_pass_gives_what_two_give(loss, certainty):
+    """Also where the discriminator is so sure of itself that its own derivatives vanish."""
+    logits = certainty * jnp.array([0.5, -1.0, 0.1, -0.9]), certainty * jnp.array([-1.0, 0.7, -0.4, 0.0])
+    random = np.random.default_rng(0)
+    slopes, images_of = (jnp.asarray(random.normal(size=shape)) for shape in ((2, 4, 3), (4, 2, 2, 1)))
+
+    def pull(bars):  # of a discriminator with three params
+        return jnp.einsum("rn,rnp->p", jnp.stack(bars), slopes), bars[1].reshape(-1, 1, 1, 1) * images_of
+
+    chosen = losses.get(loss)
+    bars = [
+        jax.grad(lambda logits, player=player: player(*logits).mean())(logits)
+        for player in (chosen.discriminator, chosen.generator)
+    ]
+    for once, twice in zip(pull_once(pull, *bars), pull_twice(pull, *bars), strict=True):
+        np.testing.assert_allclose(once, twice, rtol=1e-5, atol=1e-12)
 
 
 def assert_averages(average, trail, decay):

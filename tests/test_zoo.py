@@ -1,6 +1,7 @@
 """The contract that every model of the zoo keeps."""
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,10 @@ from jaxgan.steps import GAN, Classifier
 
 pytestmark = pytest.mark.smoke
 
+adversarial = importlib.import_module("jaxgan.steps.adversarial")  # whose name in the package is a function
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
+GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
 
 
 @functools.cache
@@ -79,6 +82,20 @@ def test_every_way_of_running_gives_the_same(name, mode):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", GANS)
+def test_one_backward_pass_is_taken_only_where_it_is_enough(name, monkeypatch):
+    """A discriminator that looks at other images too must not be said to judge each by itself."""
+    monkeypatch.setattr(adversarial, "pull_once", adversarial.pull_twice)
+    before, _, _ = stepped(name, "jit")
+    model, config, _ = built(name)
+    arguments = jax.tree.map(jnp.asarray, before), jax.tree.map(jnp.asarray, batch(config)), KEY
+    twice, _ = parallel.compile_function(model.build(config).step)(*arguments)
+    monkeypatch.undo()
+    once, _ = parallel.compile_function(model.build(config).step)(*arguments)
+    for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(twice), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", zoo.names())
 def test_a_state_survives_a_checkpoint(name, tmp_path):
     state = stepped(name, "jit")[1]
@@ -104,7 +121,7 @@ def test_what_it_makes_is_in_range(name):
         np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in zoo.names() if zoo.folders()[name] == "gans"])
+@pytest.mark.parametrize("name", GANS)
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_a_players_update_leaves_the_other_alone(name, player):
     """A player that learns nothing stays bit for bit the same, whatever the other one does."""

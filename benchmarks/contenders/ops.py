@@ -58,13 +58,13 @@ def forms_of(layer: str, wanted: str) -> tuple[str, ...]:
         return ("lax", "jaxgan")
     from jaxgan.ops import forms
 
-    unfit = {"image": "product" if LAYERS[layer].stride == 1 else "canonical"}.get(wanted)
-    return tuple(name for name in forms.FORMS[wanted] if name != unfit)
+    geometry = geometry_of(LAYERS[layer])
+    return tuple(name for name in forms.FORMS[wanted] if forms.fits(wanted, name, geometry))
 
 
 def geometry_of(layer: Layer) -> Any:
-    """Makes the `jaxgan.ops.forms.Geometry` of a layer."""
-    from jaxgan.ops.forms import Geometry
+    """Makes the `jaxgan.ops.geometry.Geometry` of a layer."""
+    from jaxgan.ops.geometry import Geometry
 
     return Geometry(
         image=(layer.side,) * 2,

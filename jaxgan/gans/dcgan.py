@@ -167,6 +167,7 @@ def build(config: Config = MNIST) -> GAN:
         latent_size=config.latent_size,
         image_shape=config.image_shape,
         config=config.game,
+        per_image=True,
     )
 
 

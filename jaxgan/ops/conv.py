@@ -2,8 +2,7 @@
 
 import jax
 
-from jaxgan.ops.forms import Geometry, Pads
-from jaxgan.ops.geometry import Padding, Pair, as_padding, as_pair, require_images
+from jaxgan.ops.geometry import Geometry, Padding, Pads, Pair, as_padding, as_pair, require_images
 from jaxgan.ops.trilinear import convolve
 from jaxgan.typing import Array
 

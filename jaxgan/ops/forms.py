@@ -3,57 +3,22 @@
 Every form gives the same result. Which one is fast depends on the compiler. GPU and TPU want the plain form
 of `jax.lax`. XLA on CPU has fast paths for canonical convolutions (NHWC images, HWIO kernels, nothing spread
 or reversed) and for matrix products, and naive loops for much of what differentiation makes of the plain
-form, above all inside ``scan``, ``while`` and ``cond``. ``python -m benchmarks ops`` measures them.
+form, above all inside ``scan``, ``while`` and ``cond``. Where images are small and channels many, products of
+Fourier coefficients need fewer multiplications. ``python -m benchmarks ops`` measures them.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxgan import batch_axis
+from jaxgan.ops import fourier
+from jaxgan.ops.geometry import Geometry
 from jaxgan.typing import Array
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
 _CANONICAL = ("NHWC", "HWIO", "NHWC")
-
-
-class Geometry(NamedTuple):
-    """What a convolution does along the sides of an image.
-
-    Attributes:
-        image: (H, W).
-        window: (P, Q), the sides of the kernel.
-        strides: the steps between windows.
-        pads: the zeros before and after each side; negative ones cut.
-        dilations: the distances between the taps of the kernel.
-        groups: the number of channel groups.
-    """
-
-    image: tuple[int, int]
-    window: tuple[int, int]
-    strides: tuple[int, int] = (1, 1)
-    pads: Pads = ((0, 0), (0, 0))
-    dilations: tuple[int, int] = (1, 1)
-    groups: int = 1
-
-    @property
-    def output(self) -> tuple[int, int]:
-        """(h, w).
-
-        >>> Geometry(image=(5, 4), window=(2, 2), strides=(2, 2)).output
-        (2, 2)
-        """
-        height, width = (
-            max(0, (self.image[i] + sum(self.pads[i]) - self.reach(i) - 1) // self.strides[i] + 1)
-            for i in (0, 1)
-        )
-        return height, width
-
-    def reach(self, axis: int) -> int:
-        """How far the dilated kernel extends beyond its first tap."""
-        return (self.window[axis] - 1) * self.dilations[axis]
 
 
 Form = Callable[[Geometry, Array, Array], Array]
@@ -70,12 +35,32 @@ def result_shape(
     return (*geometry.window, left[3] // geometry.groups, right[3])
 
 
+def fits(wanted: str, form: str, geometry: Geometry) -> bool:
+    """Tells whether a form is made for a geometry; ``"lax"`` is for all of them.
+
+    >>> geometry = Geometry(image=(4, 4), window=(2, 2), strides=(2, 2))
+    >>> [form for form in FORMS["image"] if fits("image", form, geometry)]
+    ['lax', 'product']
+    """
+    if geometry.groups > 1:
+        return form == "lax"
+    if form == "fourier" or (wanted, form) == ("image", "canonical"):
+        return geometry.strides == (1, 1)
+    return form != "product" or geometry.dilations == (1, 1)
+
+
+def _sizes(wanted: str, left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, int, int]:
+    """Gives the numbers of images, of channels of an image, and of channels of an output."""
+    count, channels = left[0], left[3] if wanted != "image" else right[2]
+    return count, channels, right[3]
+
+
 def compute(
     platform: str | None, wanted: str, geometry: Geometry, left: Array, right: Array, *, members: bool
 ) -> Array:
     """Computes a map in the form that suits the platform; members run one after the other on CPU."""
     shapes = left.shape[members:], right.shape[members:]
-    form = FORMS[wanted][choose(platform, wanted, geometry, *shapes)]
+    form = FORMS[wanted][choose(platform, wanted, geometry, *shapes, dtype=left.dtype)]
     if not members:
         return form(geometry, left, right)
     if platform == "cpu":
@@ -89,17 +74,25 @@ def choose(
     geometry: Geometry,
     left: tuple[int, ...],
     right: tuple[int, ...],
+    *,
+    dtype: Any,
 ) -> str:
-    """Names the form in `FORMS` for a platform, a map and the shapes of its operands.
+    """Names the form in `FORMS` for a platform, a map, and the shapes and dtype of its operands.
 
     >>> geometry = Geometry(image=(14, 14), window=(4, 4), strides=(2, 2), pads=((1, 1), (1, 1)))
-    >>> [choose(platform, "image", geometry, (8, 7, 7, 128), (4, 4, 64, 128)) for platform in ("cpu", None)]
+    >>> shapes = (8, 7, 7, 128), (4, 4, 64, 128)
+    >>> [choose(platform, "image", geometry, *shapes, dtype="float32") for platform in ("cpu", None)]
     ['product', 'lax']
     """
     plain = (
         platform != "cpu" or geometry.groups > 1 or 0 in (*left, *right, *geometry.output, *geometry.image)
     )
-    if plain or wanted == "output":
+    if plain:
+        return "lax"
+    precise = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4  # no half, no integers
+    if precise and fourier.saving(geometry, *_sizes(wanted, left, right)) >= FOURIER_PAYS[wanted]:
+        return "fourier"
+    if wanted == "output":
         return "lax"
     if wanted == "kernel":
         return "patches" if left[3] <= 4 else "canonical"
@@ -228,8 +221,21 @@ def _tap_slices(geometry: Geometry, axis: int) -> list[slice]:
 
 
 FORMS: dict[str, dict[str, Form]] = {
-    "output": {"lax": _output_lax},
-    "image": {"lax": _image_lax, "canonical": _image_canonical, "product": _image_product},
-    "kernel": {"lax": _kernel_lax, "canonical": _kernel_canonical, "patches": _kernel_patches},
+    "output": {"lax": _output_lax, "fourier": fourier.output},
+    "image": {
+        "lax": _image_lax,
+        "canonical": _image_canonical,
+        "product": _image_product,
+        "fourier": fourier.image,
+    },
+    "kernel": {
+        "lax": _kernel_lax,
+        "canonical": _kernel_canonical,
+        "patches": _kernel_patches,
+        "fourier": fourier.kernel,
+    },
 }
 """For each map the forms that compute it, by name."""
+
+FOURIER_PAYS = {"output": 3.0, "image": 3.0, "kernel": 1.25}
+"""From which saving of multiplications on the form "fourier" is the fastest on CPU; measured."""

@@ -1,9 +1,48 @@
 """Windows, strides and paddings: reading what a caller gave, with one clear error for what is off."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 Pair = int | tuple[int, int]
+Pads = tuple[tuple[int, int], tuple[int, int]]
 Padding = str | Sequence[tuple[int, int]]
+
+
+class Geometry(NamedTuple):
+    """What a convolution does along the sides of an image.
+
+    Attributes:
+        image: (H, W).
+        window: (P, Q), the sides of the kernel.
+        strides: the steps between windows.
+        pads: the zeros before and after each side; negative ones cut.
+        dilations: the distances between the taps of the kernel.
+        groups: the number of channel groups.
+    """
+
+    image: tuple[int, int]
+    window: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    pads: Pads = ((0, 0), (0, 0))
+    dilations: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """(h, w).
+
+        >>> Geometry(image=(5, 4), window=(2, 2), strides=(2, 2)).output
+        (2, 2)
+        """
+        height, width = (
+            max(0, (self.image[i] + sum(self.pads[i]) - self.reach(i) - 1) // self.strides[i] + 1)
+            for i in (0, 1)
+        )
+        return height, width
+
+    def reach(self, axis: int) -> int:
+        """How far the dilated kernel extends beyond its first tap."""
+        return (self.window[axis] - 1) * self.dilations[axis]
 
 
 def as_pair(name: str, value: Pair) -> tuple[int, int]:
@@ -18,7 +57,7 @@ def as_pair(name: str, value: Pair) -> tuple[int, int]:
     return pair
 
 
-def as_padding(padding: Padding) -> str | tuple[tuple[int, int], tuple[int, int]]:
+def as_padding(padding: Padding) -> str | Pads:
     """Reads ``"SAME"``, ``"VALID"`` or explicit ``((top, bottom), (left, right))``.
 
     >>> as_padding("same")

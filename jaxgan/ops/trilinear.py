@@ -19,7 +19,7 @@ from jax.interpreters import ad, batching, mlir, xla
 
 from jaxgan import batch_axis
 from jaxgan.ops import forms
-from jaxgan.ops.forms import Geometry
+from jaxgan.ops.geometry import Geometry
 from jaxgan.typing import Array
 
 Wanted = Literal["output", "image", "kernel"]

@@ -10,6 +10,7 @@ import optax
 
 from jaxgan import batch_axis, losses
 from jaxgan.steps.average import check_decay, init_average, update_average
+from jaxgan.steps.backward import pull_once, pull_twice
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import GAN
 from jaxgan.steps.state import (
@@ -73,6 +74,7 @@ def adversarial(
     latent_size: int,
     image_shape: tuple[int, int, int],
     config: Adversarial,
+    per_image: bool = False,
 ) -> GAN:
     """Makes a GAN of two networks.
 
@@ -82,13 +84,16 @@ def adversarial(
         latent_size: the length of a latent, >= 1.
         image_shape: (H, W, C).
         config: how the game is played.
+        per_image: whether each logit depends on its own image alone, so that the discriminator has neither
+            batch normalisation nor other statistics of a batch. Simultaneous updates then take one backward
+            pass through it for both players, not two.
 
     Returns:
         A `jaxgan.steps.GAN`. Its step reports ``generator_loss``, ``discriminator_loss``,
         ``real_accuracy`` and ``fake_accuracy`` (the shares of real and of generated images that the
         discriminator tells rightly), as means over the whole batch.
     """
-    game = _Game(generator, discriminator, latent_size, image_shape, config)
+    game = _Game(generator, discriminator, latent_size, image_shape, config, per_image)
 
     def init(key: Array) -> GANState:
         return game.init(key)
@@ -112,6 +117,7 @@ class _Game(NamedTuple):
     latent_size: int
     image_shape: tuple[int, int, int]
     config: Adversarial
+    per_image: bool
 
     def init(self, key: Array) -> GANState:
         generator_key, discriminator_key = jax.random.split(key)
@@ -189,7 +195,7 @@ class _Game(NamedTuple):
     def update_both(
         self, generator: NetState, discriminator: NetState, draws: "_Draws"
     ) -> tuple[NetState, NetState, Metrics]:
-        """Updates both players from one forward pass, pulled back once for each of them."""
+        """Updates both players from one forward pass."""
         fakes, pull_generator, generator_state = jax.vjp(
             lambda params: self.generate(params, generator, draws), generator.params, has_aux=True
         )
@@ -200,10 +206,10 @@ class _Game(NamedTuple):
             has_aux=True,
         )
         loss = losses.get(self.config.loss)
-        discriminator_loss, bars = jax.value_and_grad(_mean_of(loss.discriminator))(logits)
-        (discriminator_gradients, _) = pull_discriminator(bars)
-        generator_loss, bars = jax.value_and_grad(_mean_of(loss.generator))(logits)
-        (_, fakes_bar) = pull_discriminator(bars)
+        discriminator_loss, discriminator_bars = jax.value_and_grad(_mean_of(loss.discriminator))(logits)
+        generator_loss, generator_bars = jax.value_and_grad(_mean_of(loss.generator))(logits)
+        pull = pull_once if self.per_image else pull_twice
+        discriminator_gradients, fakes_bar = pull(pull_discriminator, discriminator_bars, generator_bars)
         (generator_gradients,) = pull_generator(fakes_bar)
         metrics = _metrics(discriminator_loss, logits) | {"generator_loss": generator_loss}
         return (
