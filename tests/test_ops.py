@@ -57,6 +57,7 @@ def test_pools_are_the_equation(h, w, window, stride, padding):
 
 FUNCTIONS = {
     "max_pool2d": lambda x: ops.max_pool2d(x, window=3, stride=2, padding="SAME"),
+    "max_pool2d of tiles": lambda x: ops.max_pool2d(x, window=2),
     "avg_pool2d": lambda x: ops.avg_pool2d(x, window=2, padding="SAME"),
     "dense": lambda x: ops.dense(x, x[0, 0, :2].T, x[0, 1, :2, 0]),
     "batch_norm": lambda x: ops.batch_norm(x, *ops.batch_moments(x), x[0, 0, 0], x[0, 0, 1]),
@@ -75,6 +76,20 @@ def test_derivatives_and_transformations(name):
     loop = np.stack([f(x) for x in xs])
     np.testing.assert_allclose(jax.jit(jax.vmap(f))(xs), loop)
     np.testing.assert_allclose(jax.lax.map(f, xs), loop)
+
+
+@pytest.mark.parametrize("window", [1, 2, (2, 3)])
+def test_a_maximum_has_one_winner_in_each_window(window):
+    """Also among equals, where it is the first, as XLA has it."""
+    x = jnp.round(array(2, 5, 7, 3))
+
+    def pull(pool):
+        y, pull = jax.vjp(pool, x)
+        return pull(1.0 + jnp.arange(y.size).reshape(y.shape))[0]
+
+    sides = (1, *((window, window) if isinstance(window, int) else window), 1)
+    expected = pull(lambda x: jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, sides, sides, "VALID"))
+    np.testing.assert_array_equal(pull(lambda x: ops.max_pool2d(x, window=window)), expected)
 
 
 def test_dense_and_batch_norm_are_the_equation():
