@@ -8,6 +8,7 @@ from jaxgan.cli import run_module
 COMMANDS = {
     "step": "time the training step of any model",
     "ops": "time every op and its derivatives, in each form",
+    "loops": "time work inside lax.cond and lax.scan against the same outside",
     "data": "images per second of every data source",
     "scaling": "time a step on 1 to N devices",
     "peers": "time the same work in other libraries",

@@ -234,7 +234,7 @@ def measure_peers(
             say=say,
         )
     rows = [dataclasses.replace(row, flops=flops_of(row.case) if row.seconds else None) for row in rows]
-    return [with_speed(row, rows) for row in rows]
+    return [with_speed(with_share_outside(row), rows) for row in rows]
 
 
 def flops_of(case: Case) -> float:
@@ -242,6 +242,17 @@ def flops_of(case: Case) -> float:
     work = WORKS[case.work]
     step = flops.of_sample(dataclasses.replace(case, work=work.model))
     return step * int(case.options.get("images") or 0) / case.batch_size if work.whole else step
+
+
+def with_share_outside(row: Row) -> Row:
+    """Adds ``share_outside_step`` to an epoch: what of its time is not that of its steps taken alone."""
+    step = row.figures.get("step_seconds")
+    if step is None or row.median is None:
+        return row
+    steps = int(row.case.options.get("images") or 0) / row.case.batch_size
+    return dataclasses.replace(
+        row, figures={**row.figures, "share_outside_step": 1 - steps * step / row.median}
+    )
 
 
 def with_speed(row: Row, rows: Sequence[Row]) -> Row:

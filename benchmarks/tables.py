@@ -13,6 +13,7 @@ from .records import Machine, Report
 HEADINGS = {
     "step": "Core steps",
     "peers": "Peers",
+    "loops": "Control flow",
     "ops": "Ops",
     "data": "Data sources",
     "scaling": "Scaling",

@@ -50,7 +50,7 @@ class Cadence:
 
     log_every: int = 10
     sample_every: int = 100
-    checkpoint_every: int = 200
+    checkpoint_every: int = 500
     keep: int = 3
 
     def __post_init__(self) -> None:

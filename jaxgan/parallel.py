@@ -98,15 +98,18 @@ class Layout(NamedTuple):
         Raises:
             InputError: N is not a multiple of the number of this host's devices.
         """
-        return {name: self._divide(name, values) for name, values in batch.items()}
-
-    def _divide(self, name: str, values: np.ndarray) -> Array:
         devices = len(self.mesh.local_devices)
         allowed = f"a multiple of {devices}, the number of devices"
-        require(values.shape[0] % devices == 0, f"the length of batch[{name!r}]", values.shape[0], allowed)
+        for name, values in batch.items():
+            count = values.shape[0]
+            require(count % devices == 0, f"the length of batch[{name!r}]", count, allowed)
         if self.mode == "pmap":
-            return jax.device_put(values.reshape(devices, -1, *values.shape[1:]), self._local)
-        return jax.make_array_from_process_local_data(self.divided, values)
+            parts = {name: values.reshape(devices, -1, *values.shape[1:]) for name, values in batch.items()}
+            return jax.device_put(parts, self._local)
+        if self.mesh.is_multi_process:
+            divide = jax.make_array_from_process_local_data
+            return {name: divide(self.divided, values) for name, values in batch.items()}
+        return jax.device_put(dict(batch), self.divided)
 
     @property
     def _local(self) -> NamedSharding:

@@ -54,7 +54,7 @@ def start(case: Any, work: Any) -> None:
     jax.config.update("jax_enable_compilation_cache", False)
 
 
-def prepared(step: Step, state: Any, batch: Any, host_peak: Callable[[], int | None]) -> dict[str, Any]:
+def prepared(step: Step, state: Any, batch: Any, host_peak: Callable[[], int]) -> dict[str, Any]:
     """Compiles a step, takes the first one, and gives what `benchmarks.worker` needs but for the versions.
 
     Args:
@@ -90,7 +90,7 @@ def prepared(step: Step, state: Any, batch: Any, host_peak: Callable[[], int | N
     return {"step": run, "phases": phases, "compiler_flops": _flops(compiled), "memory": memory}
 
 
-def peak(host_peak: Callable[[], int | None]) -> int | None:
+def peak(host_peak: Callable[[], int]) -> int | None:
     """Finds the most bytes in use so far: of the device, or on CPU of the process."""
     import jax
 

@@ -10,6 +10,8 @@ import importlib.metadata
 import math
 import os
 import re
+import resource
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,11 +111,17 @@ def versions(*packages: str) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in packages}
 
 
-def host_peak() -> int | None:
-    """Finds the most memory that this process has had, in bytes; None where the kernel does not tell."""
+def host_peak() -> int:
+    """Finds the most memory that this process has had, in bytes.
+
+    On Linux `resource` would begin with what the parent process had, so the kernel's own count is read.
+    """
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) * 1024 if found else None
+    if found:
+        return int(found[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def batch(work: str, count: int) -> dict[str, Any]:

@@ -12,23 +12,21 @@ Options of a case, each of which may be left out:
 * ``virtual_devices``: so many devices on the CPU, which share its cores.
 """
 
-import importlib.metadata
 import itertools
-import platform
 import re
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
+
+from ._ours import peak, start_jax, versions
 
 PACKAGES = ("jaxgan",)
 WORKS: tuple[str, ...] | None = None
 
 DTYPES = ("float32", "bfloat16", "float64")
 PARALLEL = ("jit", "pmap", "shard_map", "none")
-VERSIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
+EPOCH = "-epoch"
+"""What follows the name of a model where the work is a whole epoch of `jaxgan.loop.fit`."""
 NAMES = {"float32": "f32", "bfloat16": "bf16", "float64": "f64"}
 
 Arrays = dict[str, Any]
@@ -46,10 +44,16 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
     """Compiles the step of a model and takes the first one; see `benchmarks.worker` for what it returns."""
     began = time.perf_counter()
     options = case["options"]
-    _start_jax(case)
+    start_jax(case)
     import jax
 
-    model, config = configuration(case["work"], options)
+    name, whole_epoch = case["work"].removesuffix(EPOCH), case["work"].endswith(EPOCH)
+    model, config = configuration(name, options)
+    if whole_epoch:
+        from . import _jaxgan_epoch as epoch
+
+        prepared = epoch.prepare(case, model, config, {"load": time.perf_counter() - began})
+        return {**prepared, "memory": {"peak": peak()}, "versions": versions()}
     trainable = model.build(config)
     placement = _placement(case["parallel"], _devices(case["devices"]))
     phases = {"load": time.perf_counter() - began}
@@ -81,7 +85,7 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
         "phases": phases,
         "compiler_flops": _compiler_flops(compiled, case),
         "memory": _memory(compiled),
-        "versions": _versions(),
+        "versions": versions(),
         "figures": {"state_bytes": state_bytes},
     }
 
@@ -93,26 +97,6 @@ def repetitions(options: Mapping[str, Any]) -> int:
     20
     """
     return int(options.get("steps_in_scan", 1)) * int(options.get("members", 1))
-
-
-def _start_jax(case: dict[str, Any]) -> None:
-    options = case["options"]
-    if options.get("flags", "tuned") == "tuned":
-        from jaxgan import xla
-
-        xla.keep_memory()
-        xla.configure()
-    import jax
-
-    jax.config.update("jax_enable_x64", case["dtype"] == "float64")
-    jax.config.update("jax_enable_compilation_cache", "cache" in options)
-    if "cache" in options:
-        jax.config.update("jax_compilation_cache_dir", options["cache"])
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    if "virtual_devices" in options:
-        jax.config.update("jax_num_cpu_devices", options["virtual_devices"])
-        if jax.default_backend() != "cpu":
-            raise NotImplementedError(f"virtual devices are for the CPU, not for {jax.default_backend()}")
 
 
 def _devices(count: int) -> list[Any]:
@@ -269,36 +253,4 @@ def _memory(compiled: Any) -> dict[str, int | None]:
     plan = compiled.memory_analysis()
     kinds = {"arguments": "argument", "outputs": "output", "temporaries": "temp", "aliased": "alias"}
     planned = {name: getattr(plan, f"{kind}_size_in_bytes", None) for name, kind in kinds.items()}
-    return {**planned, "peak": _peak()}
-
-
-def _peak() -> int | None:
-    """The most memory in use so far: of the fullest device, or on CPU of the process."""
-    import jax
-
-    counts = [(device.memory_stats() or {}).get("peak_bytes_in_use") for device in jax.local_devices()]
-    known = [count for count in counts if count is not None]
-    if known:
-        return int(max(known))
-    return process_peak() if jax.default_backend() == "cpu" else None
-
-
-def process_peak() -> int:
-    """The most memory that this process has had, in bytes.
-
-    On Linux `resource` would begin with what the parent process had, so the kernel's own count is read.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text())
-        if found:
-            return int(found[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _versions() -> dict[str, str]:
-    import jaxgan
-
-    found = {name: importlib.metadata.version(name) for name in VERSIONS}
-    return {"python": platform.python_version(), "jaxgan": jaxgan.__version__, **found}
+    return {**planned, "peak": peak()}

@@ -4,10 +4,11 @@ Options of a case: ``layer``, a name in `LAYERS` or in `OTHERS`; ``wanted``, the
 ``"forward"`` or ``"gradient"``; ``form``, whose way of computing it.
 """
 
-import importlib.metadata
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from ._ours import start_jax, versions
 
 PACKAGES = ("jaxgan",)
 WORKS: tuple[str, ...] | None = None
@@ -90,15 +91,11 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
     """Compiles an op and runs it once; see `benchmarks.worker` for what it returns."""
     began = time.perf_counter()
     options = case["options"]
-    if options.get("flags", "tuned") == "tuned":
-        from jaxgan import xla
-
-        xla.configure()
+    start_jax(case)
     import jax
     import jax.numpy as jnp
     import numpy as np
 
-    jax.config.update("jax_enable_compilation_cache", False)
     function, shapes = program(options, case["batch_size"])
     generator = np.random.default_rng(0)
     arrays = [jnp.asarray(generator.normal(size=shape), case["dtype"]) for shape in shapes]
@@ -113,8 +110,7 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     step()
     phases["first"] = time.perf_counter() - began
-    versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")}
-    return {"step": step, "images": case["batch_size"], "phases": phases, "versions": versions}
+    return {"step": step, "images": case["batch_size"], "phases": phases, "versions": versions()}
 
 
 def program(options: dict[str, Any], batch_size: int) -> tuple[Callable[..., Any], list[tuple[int, ...]]]:
