@@ -17,12 +17,8 @@ import platformdirs
 
 from jaxgan.files import whole
 
-CPU_FLAGS = (
-    "--xla_cpu_use_onednn=true",
-    "--xla_cpu_experimental_onednn_custom_call=true",
-    "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE",
-)
-"""oneDNN for convolutions and matrix products on x86 processors, another library for sums alone."""
+CPU_FLAGS = ("--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_DOT",)
+"""YNNPACK for sums and for matrix products with what surrounds them, XLA's own code for convolutions."""
 
 _MALLOPT = {
     "M_TRIM_THRESHOLD": (-1, 2**31 - 1),

@@ -24,6 +24,7 @@ def test_each_form_has_a_row_with_its_work(report):
     rows = records.read(report).rows
     assert [(row.case.work.rpartition(": ")[2], row.case.contender) for row in rows] == [
         ("output", "lax"),
+        ("output", "patches"),
         ("image", "lax"),
         ("image", "product"),
         ("kernel", "lax"),

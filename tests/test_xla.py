@@ -90,3 +90,22 @@ def test_memory_that_was_freed_is_kept():
         "assert not kept or faults < 2**22 * 8 / 4096, faults"
     )
     run(program)
+
+
+def test_programs_can_be_kept_under_the_flags(tmp_path):
+    """Some of XLA's libraries cannot write down what they compiled; then every start would compile again."""
+    program = """
+import jax, pathlib, sys
+from jaxgan import ops, xla
+xla.configure()
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+shapes = (64, 7, 7, 256), (4, 4, 256, 128), (3, 3, 128, 64)
+def kept(x, small, large):
+    return ops.conv2d(ops.conv2d(x, small), large, stride=2).sum()
+shaped = [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
+jax.jit(jax.grad(kept, (0, 1, 2))).lower(*shaped).compile()
+assert list(pathlib.Path(sys.argv[1]).glob("jit_kept-*-cache")), "the program was not kept"
+"""
+    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path)]
+    subprocess.run(command, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "user")}, check=True)

@@ -63,6 +63,8 @@ def compute(
     form = FORMS[wanted][choose(platform, wanted, geometry, *shapes, dtype=left.dtype)]
     if not members:
         return form(geometry, left, right)
+    if platform == "cpu" and len(left) <= FEW_MEMBERS:
+        return jnp.stack([form(geometry, left[member], right[member]) for member in range(len(left))])
     if platform == "cpu":
         return jax.lax.map(lambda pair: form(geometry, *pair), (left, right))
     return jax.vmap(lambda left, right: form(geometry, left, right))(left, right)
@@ -90,12 +92,12 @@ def choose(
     if plain:
         return "lax"
     precise = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4  # no half, no integers
-    if precise and fourier.saving(geometry, *_sizes(wanted, left, right)) >= FOURIER_PAYS[wanted]:
+    if precise and fourier.saving(geometry, *_sizes(wanted, left, right)) >= FOURIER_PAYS:
         return "fourier"
-    if wanted == "output":
-        return "lax"
-    if wanted == "kernel":
-        return "patches" if left[3] <= 4 else "canonical"
+    if wanted != "image" and left[3] <= FEW_CHANNELS:
+        return "patches"
+    if wanted != "image":
+        return "lax" if wanted == "output" else "canonical"
     if geometry.strides == (1, 1):
         return "canonical"
     return "product" if geometry.dilations == (1, 1) else "lax"
@@ -202,15 +204,24 @@ def _kernel_canonical(geometry: Geometry, x: Array, y: Array) -> Array:
     return kernel.transpose(1, 2, 0, 3)
 
 
+def _output_patches(geometry: Geometry, x: Array, kernel: Array) -> Array:
+    """For few channels: the patches under the kernel, written out, in one matrix product with the kernel."""
+    y = _patches(geometry, x) @ kernel.reshape(-1, kernel.shape[3])
+    return y.reshape(x.shape[0], *geometry.output, kernel.shape[3])
+
+
 def _kernel_patches(geometry: Geometry, x: Array, y: Array) -> Array:
-    """For few channels: the patches under the kernel, written out, in one matrix product with the output."""
+    """For few channels: the same patches in one matrix product with the output."""
+    kernel = _patches(geometry, x).T @ y.reshape(-1, y.shape[3])
+    return kernel.reshape(*geometry.window, x.shape[3], y.shape[3])
+
+
+def _patches(geometry: Geometry, x: Array) -> Array:
+    """Writes out the window of each output: f[N * h * w, P * Q * C]."""
     margins = ((0, 0, 0), *((before, after, 0) for before, after in geometry.pads), (0, 0, 0))
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), margins)
-    patches = [
-        x[:, rows, columns] for rows in _tap_slices(geometry, 0) for columns in _tap_slices(geometry, 1)
-    ]
-    stacked = jnp.stack(patches, axis=3).reshape(-1, len(patches) * x.shape[3])
-    return (stacked.T @ y.reshape(-1, y.shape[3])).reshape(*geometry.window, x.shape[3], y.shape[3])
+    taps = [x[:, rows, columns] for rows in _tap_slices(geometry, 0) for columns in _tap_slices(geometry, 1)]
+    return jnp.stack(taps, axis=3).reshape(-1, len(taps) * x.shape[3])
 
 
 def _tap_slices(geometry: Geometry, axis: int) -> list[slice]:
@@ -221,7 +232,7 @@ def _tap_slices(geometry: Geometry, axis: int) -> list[slice]:
 
 
 FORMS: dict[str, dict[str, Form]] = {
-    "output": {"lax": _output_lax, "fourier": fourier.output},
+    "output": {"lax": _output_lax, "patches": _output_patches, "fourier": fourier.output},
     "image": {
         "lax": _image_lax,
         "canonical": _image_canonical,
@@ -237,5 +248,11 @@ FORMS: dict[str, dict[str, Form]] = {
 }
 """For each map the forms that compute it, by name."""
 
-FOURIER_PAYS = {"output": 3.0, "image": 3.0, "kernel": 1.25}
+FEW_CHANNELS = 4
+"""Up to how many channels of an image the form "patches" is the fastest on CPU; measured."""
+
+FEW_MEMBERS = 8
+"""Up to how many members are written out on CPU, one after the other; more of them run in a loop."""
+
+FOURIER_PAYS = 2.0
 """From which saving of multiplications on the form "fourier" is the fastest on CPU; measured."""
