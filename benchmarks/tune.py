@@ -23,8 +23,8 @@ CANDIDATES: dict[str, tuple[str, ...]] = {
         _NO_YNN,
         f"{_NO_YNN}-individual_convolution",
         f"{_ONEDNN} {_NO_YNN}",
+        f"{_ONEDNN} {_NO_YNN}LIBRARY_FUSION_TYPE_REDUCE",
         _FAST_MATH,
-        f"{_ONEDNN} {_NO_YNN} {_FAST_MATH}",
         "--xla_cpu_prefer_vector_width=512",
     ),
     "gpu": (

@@ -92,6 +92,17 @@ def test_a_maximum_has_one_winner_in_each_window(window):
     np.testing.assert_array_equal(pull(lambda x: ops.max_pool2d(x, window=window)), expected)
 
 
+def test_a_maximum_scatters_on_accelerators_only():
+    def lowered(platform):
+        slope = jax.grad(lambda x: ops.max_pool2d(x, window=2).sum())
+        traced = jax.jit(slope).trace(array(1, 4, 4, 2))
+        return traced.lower(lowering_platforms=(platform,)).as_text()
+
+    assert "select_and_scatter" in lowered("tpu")
+    assert "select_and_scatter" in lowered("cuda")
+    assert "scatter" not in lowered("cpu")
+
+
 def test_dense_and_batch_norm_are_the_equation():
     x, kernel, bias = array(4, 3, 5), array(5, 2, seed=1), array(2, seed=2)
     z = np.asarray(x)
