@@ -76,7 +76,7 @@ def make_cases(flags: Flags) -> list[Case]:
     """
     shared = flags.sizes.chosen()
     shared |= {} if flags.flags == "tuned" else {"flags": read_flags(flags.flags)}
-    shared |= {} if flags.cache is None else {"cache": str(flags.cache.resolve())}
+    shared |= {} if flags.cache is None else {"cache": str(flags.cache)}
     shared |= {} if flags.data is None else {"data": flags.data}
     variants: list[Options] = [{}]
     for name, count in zip(REPEATED, (flags.scan, flags.members), strict=True):

@@ -177,7 +177,7 @@ class _Run:
             self.display.say(f"{self.folder.curves} cannot be written: {error.strerror}")
 
     def _start(self, key: Array) -> PyTree:
-        return self.layout.put_state(parallel.compile_function(self.trainable.init)(key))
+        return self.layout.put_state(parallel.compile_once(self.trainable.init)(key))
 
     def _restore(self, key: Array) -> tuple[int, PyTree]:
         template = self.layout.abstract_state(jax.eval_shape(self.trainable.init, key))

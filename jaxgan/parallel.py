@@ -150,6 +150,16 @@ def compile_function(function: Callable, *, static_argnums: tuple[int, ...] = ()
     return jax.jit(function, static_argnums=static_argnums)
 
 
+def compile_once(function: Callable) -> Callable:
+    """Compiles a function that will run a single time, such as ``init``.
+
+    On CPU the compiler then leaves its code as it is: to optimise the drawing of random numbers takes it
+    seconds and saves milliseconds. Last digits may differ from those of `compile_function`.
+    """
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    return jax.jit(function, compiler_options=options)
+
+
 def on_any_process(flag: bool) -> bool:
     """Tells whether the flag is set on any process, the same answer on all of them.
 

@@ -68,7 +68,7 @@ def _time_alone(trainable: Trainable, arrays: dict[str, np.ndarray]) -> float:
 
     layout = parallel.layout()
     step, key = layout.compile(trainable.step), layout.put_state(jax.random.key(0))
-    state = layout.put_state(parallel.compile_function(trainable.init)(key))
+    state = layout.put_state(parallel.compile_once(trainable.init)(key))
     batch = layout.put_batch(arrays)
     seconds = []
     for _ in range(ALONE):

@@ -47,6 +47,8 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
     start_jax(case)
     import jax
 
+    from jaxgan import parallel
+
     name, whole_epoch = case["work"].removesuffix(EPOCH), case["work"].endswith(EPOCH)
     model, config = configuration(name, options)
     if whole_epoch:
@@ -60,7 +62,7 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
 
     batches = _batches(case, config, placement)
     key = jax.random.key(0)
-    state = placement.put_state(jax.jit(_init(trainable.init, options))(key))
+    state = placement.put_state(parallel.compile_once(_init(trainable.init, options))(key))
     key = placement.put_state(key)
     jitted = placement.compile(whole_step(trainable.step, options))
     lowered = _lower(jitted, (state, next(batches), key), phases)
