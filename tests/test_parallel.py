@@ -31,8 +31,9 @@ def report(process):
 def check(found, *, devices, cases):
     assert found["devices"] == devices
     assert len(found["differences"]) == cases
-    # The params move by about 1e-3 in five steps.
-    assert max(found["differences"].values()) < 2e-6, found
+    # The params move by about 1e-3 in five steps; sums in another order differ by a few 1e-6, since Adam
+    # makes small gradients large.
+    assert max(found["differences"].values()) < 5e-6, found
     assert all(found["donated"].values()), found
 
 
