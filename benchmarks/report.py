@@ -34,7 +34,8 @@ INTRODUCTION = """# Benchmarks
 
 Made by `python -m benchmarks report` from {sources}. Times are those of one step (or call, or batch): the
 median of all samples and, as p10-p90, what the middle 80 % of them lie in. FLOPs are counted from the shapes,
-one multiply-add as 2; the share of peak is theirs. A dash stands for what was not measured."""
+one multiply-add as 2, for the work asked for; the share of peak is theirs, and can pass 100 % where a form
+needs fewer. A dash stands for what was not measured."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,9 +93,9 @@ def write_page(reports: Mapping[str, Report], out: Path) -> list[Path]:
     sources = ", ".join(f"`{source}`" for source in reports)
     blocks = [INTRODUCTION.format(sources=sources), "## Machines", tables.machines(reports)]
     suites = grouping.by_suite(reports)
-    colors = style.colors(entry.row.case.contender for found in suites.values() for entry in found)
     plots: list[Path] = []
     for suite, entries in suites.items():
+        colors = style.colors(entry.row.case.contender for entry in entries)
         drawn = draw_plots(suite, entries, out, colors)
         blocks += [tables.suite(suite, entries)]
         blocks += [f"![{alternative}]({quote(path.name)})" for path, alternative in drawn.items()]

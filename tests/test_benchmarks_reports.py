@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import change, commands, compare, grouping, records, report
+import benchmarks
+from benchmarks import change, commands, compare, grouping, peers, records, report
 from benchmarks.records import Case, Machine, Memory, Phases, Report, Roof, Row
 
 HERE = Machine(
@@ -377,3 +378,19 @@ def test_a_report_is_read_back_as_it_was_written(folder):
     found = records.read(folder / "peers.json")
     assert found.rows == suites()["peers"]
     assert json.loads((folder / "peers.json").read_text())["rows"][0]["summary"]["median"] > 0
+
+
+def cells(path):
+    """The rows of the tables of a page, each as its cells."""
+    lines = path.read_text("utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def test_the_figures_of_the_readme_are_those_of_the_report():
+    root = Path(benchmarks.__file__).parents[1]
+    shown = [row for row in cells(root / "README.md") if row[0] in peers.WORKS]
+    assert {row[0] for row in shown} == set(peers.WORKS)
+    measured = [row for row in cells(root / "benchmarks" / "results" / "report.md") if row[0] in peers.WORKS]
+    for row in shown:
+        assert any(set(row) <= set(found) for found in measured), row
+    assert len(shown) == sum(len(work.peers) + 1 for work in peers.WORKS.values())
