@@ -15,15 +15,15 @@ from .records import Case, Row
 from .step import check_case, measure_steps
 
 _ONEDNN = "--xla_cpu_use_onednn=true --xla_cpu_experimental_onednn_custom_call=true"
-_NO_YNN = "--xla_cpu_experimental_ynn_fusion_type="
+_YNN = "--xla_cpu_experimental_ynn_fusion_type="
 _FAST_MATH = "--xla_cpu_enable_fast_math=true"
 
 CANDIDATES: dict[str, tuple[str, ...]] = {
     "cpu": (
-        _NO_YNN,
-        f"{_NO_YNN}-individual_convolution",
-        f"{_ONEDNN} {_NO_YNN}",
-        f"{_ONEDNN} {_NO_YNN}LIBRARY_FUSION_TYPE_REDUCE",
+        _YNN,
+        f"{_YNN}-individual_convolution",
+        f"{_ONEDNN} {_YNN}",
+        f"{_ONEDNN} {_YNN}LIBRARY_FUSION_TYPE_REDUCE",
         _FAST_MATH,
         "--xla_cpu_prefer_vector_width=512",
     ),

@@ -52,7 +52,7 @@ def configure() -> str:
 
 
 def known_flags() -> tuple[str, ...]:
-    """Finds those of the flags for this processor that the installed jaxlib knows."""
+    """Finds those of the flags that the installed jaxlib knows; none for processors not measured yet."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return ()
     path = cache_folder() / "flags.json"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from jaxgan import ops
+from jaxgan.ops import winners
 
 pytestmark = [pytest.mark.usefixtures("x64"), pytest.mark.smoke]
 
@@ -101,6 +102,28 @@ def test_a_maximum_scatters_on_accelerators_only():
     assert "select_and_scatter" in lowered("tpu")
     assert "select_and_scatter" in lowered("cuda")
     assert "scatter" not in lowered("cpu")
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_both_ways_to_differentiate_a_maximum_agree(back):
+    x = jnp.round(array(2, 5, 7, 3))
+    values = array(*((2, 2, 2, 3) if back else x.shape), seed=1)
+    plain, fast = (
+        form(x, values, sides=(2, 3), back=back)
+        for form in (winners._winners_lax, winners._winners_elementwise)
+    )
+    np.testing.assert_array_equal(plain, fast)
+
+
+def test_a_window_larger_than_the_image_gives_nothing_also_when_mapped():
+    assert jax.vmap(lambda x: ops.max_pool2d(x, window=2))(array(3, 2, 1, 4, 1)).shape == (3, 2, 0, 2, 1)
+    assert jax.vmap(lambda x: ops.max_pool2d(x, window=2))(jnp.zeros((0, 2, 4, 4, 1))).shape == (
+        0,
+        2,
+        2,
+        2,
+        1,
+    )
 
 
 def test_dense_and_batch_norm_are_the_equation():

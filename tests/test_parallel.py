@@ -85,3 +85,12 @@ def test_what_runs_once_gives_the_same_but_for_last_digits():
     key = jax.random.key(0)
     once, optimised = parallel.compile_once(init)(key), parallel.compile_function(init)(key)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), once, optimised)
+
+
+@pytest.mark.parametrize(
+    ("platform", "options"), [("cpu", {"xla_backend_optimization_level": 0}), ("tpu", None)]
+)
+def test_only_a_processor_is_told_not_to_optimise(platform, options, monkeypatch):
+    monkeypatch.setattr(parallel.jax, "default_backend", lambda: platform)
+    monkeypatch.setattr(parallel.jax, "jit", lambda _, *, compiler_options: compiler_options)
+    assert parallel.compile_once(abs) == options

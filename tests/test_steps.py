@@ -11,6 +11,7 @@ from jaxgan import losses
 from jaxgan.classifiers import cnn
 from jaxgan.gans import dcgan
 from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState
+from jaxgan.steps.average import update_average
 from jaxgan.steps.backward import pull_once, pull_twice
 from jaxgan.steps.state import parameter_count
 
@@ -144,6 +145,12 @@ def test_ema_follows_the_generator():
         state, _ = step(state, {"image": images(seed=number)}, KEY)
         trail.append(state.generator.params)
     assert_averages(state.ema_params, trail, 0.15)
+
+
+def test_an_average_keeps_the_dtype_of_its_params():
+    params = {"w": jnp.ones(3, jnp.bfloat16)}
+    average = update_average(params, params, decay=0.9, step=jnp.int32(0))
+    assert average["w"].dtype == jnp.bfloat16
 
 
 def test_clipping_bounds_the_gradient():

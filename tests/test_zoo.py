@@ -85,9 +85,9 @@ def test_every_way_of_running_gives_the_same(name, mode):
 @pytest.mark.parametrize("name", GANS)
 def test_one_backward_pass_is_taken_only_where_it_is_enough(name, monkeypatch):
     """A discriminator that looks at other images too must not be said to judge each by itself."""
-    monkeypatch.setattr(adversarial, "pull_once", adversarial.pull_twice)
     before, _, _ = stepped(name, "jit")
     model, config, _ = built(name)
+    monkeypatch.setattr(adversarial, "pull_once", adversarial.pull_twice)
     arguments = jax.tree.map(jnp.asarray, before), jax.tree.map(jnp.asarray, batch(config)), KEY
     twice, _ = parallel.compile_function(model.build(config).step)(*arguments)
     monkeypatch.undo()

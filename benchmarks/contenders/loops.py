@@ -17,7 +17,6 @@ WORKS: tuple[str, ...] | None = None
 CONSTRUCTS = ("penalty in cond", "accumulation in scan")
 PLACES = ("outside", "inside")
 
-Arrays = Any
 Gradient = Callable[[Any, dict[str, Any]], Any]
 
 

@@ -40,10 +40,11 @@ LAYERS = {
     "conv 4x4/2 64>128 on 14x14": Layer(14, 64, 4, 128, 2, (1, 1)),
     "conv 4x4/2 1>64 on 28x28": Layer(28, 1, 4, 64, 2, (1, 1)),
     "conv 3x3 32>64 on 13x13": Layer(13, 32, 3, 64, 1, (0, 0)),
+    "conv 3x3 128>128 on 8x8": Layer(8, 128, 3, 128, 1, (1, 1)),
     "conv 3x3 64>64 on 32x32": Layer(32, 64, 3, 64, 1, (1, 1)),
 }
 """The convolutions of the DCGAN (a transposed one is the map "image" of its convolution) and of the CNN, and
-one of the shape that deeper networks are made of."""
+two of the shapes that deeper networks are made of."""
 
 OTHERS = ("batch norm", "dropout", "max pool", "average pool", "dense")
 """The ops of one form, on f32[N, 14, 14, 64]."""

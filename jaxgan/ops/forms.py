@@ -1,12 +1,15 @@
 """How the three maps of a convolution are computed: the forms, and the one table that chooses among them.
 
-Every form gives the same result. Which one is fast depends on the compiler. GPU and TPU want the plain form
-of `jax.lax`. XLA on CPU has fast paths for canonical convolutions (NHWC images, HWIO kernels, nothing spread
-or reversed) and for matrix products, and naive loops for much of what differentiation makes of the plain
-form, above all inside ``scan``, ``while`` and ``cond``. Where images are small and channels many, products of
-Fourier coefficients need fewer multiplications. ``python -m benchmarks ops`` measures them.
+Every form gives the same result but for rounding (see `jaxgan.ops.fourier` for its own). Which one is fast
+depends on the compiler. GPU and TPU want the plain form of `jax.lax`. XLA on CPU has fast paths for canonical
+convolutions (NHWC images, HWIO kernels, nothing spread or reversed) and for matrix products, and naive loops
+for much of what differentiation makes of the plain form: inside ``scan``, ``while`` and ``cond`` it takes 10 to
+180 times as long as outside, where the forms below take about as long as there.
+Where images are small and channels many, products of Fourier coefficients need fewer multiplications.
+``python -m benchmarks ops`` measures them.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +66,7 @@ def compute(
     form = FORMS[wanted][choose(platform, wanted, geometry, *shapes, dtype=left.dtype)]
     if not members:
         return form(geometry, left, right)
-    if platform == "cpu" and len(left) <= FEW_MEMBERS:
+    if platform == "cpu" and 0 < len(left) <= FEW_MEMBERS:
         return jnp.stack([form(geometry, left[member], right[member]) for member in range(len(left))])
     if platform == "cpu":
         return jax.lax.map(lambda pair: form(geometry, *pair), (left, right))
@@ -94,7 +97,7 @@ def choose(
     precise = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4  # no half, no integers
     if precise and fourier.saving(geometry, *_sizes(wanted, left, right)) >= FOURIER_PAYS:
         return "fourier"
-    if wanted != "image" and left[3] <= FEW_CHANNELS:
+    if wanted != "image" and left[3] <= FEW_CHANNELS and math.prod(geometry.window) * left[3] <= MOST_TAPS:
         return "patches"
     if wanted != "image":
         return "lax" if wanted == "output" else "canonical"
@@ -250,6 +253,9 @@ FORMS: dict[str, dict[str, Form]] = {
 
 FEW_CHANNELS = 4
 """Up to how many channels of an image the form "patches" is the fastest on CPU; measured."""
+
+MOST_TAPS = 64
+"""Up to how many numbers under a window, of all its channels, "patches" may write out."""
 
 FEW_MEMBERS = 8
 """Up to how many members are written out on CPU, one after the other; more of them run in a loop."""

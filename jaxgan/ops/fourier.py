@@ -16,6 +16,9 @@ with constant real matrices A, B, C over places and a product over channels for 
 the places, where the direct sum takes a product for each place and tap. The transforms are matrix products
 themselves, so this pays where the images are small and the channels many.
 
+Every coefficient is a sum over a whole image. So rounding errors are those of its largest values, also in
+windows that do not see them, and where one pixel is not finite, no output of its image is.
+
 Source: Winograd, "Arithmetic complexity of computations", 1980; Mathieu et al., arXiv:1312.5851.
 """
 
@@ -28,6 +31,9 @@ import numpy as np
 
 from jaxgan.ops.geometry import Geometry
 from jaxgan.typing import Array
+
+LARGEST_RANK = 1024
+"""The largest R for which the matrices are written into a program: some megabytes each."""
 
 
 class Decomposition(NamedTuple):
@@ -57,7 +63,7 @@ def saving(geometry: Geometry, count: int, channels: int, features: int) -> floa
     >>> round(saving(geometry, 128, 256, 128), 1)
     3.8
     """
-    if geometry.strides != (1, 1) or geometry.groups > 1:
+    if geometry.strides != (1, 1) or geometry.groups > 1 or rank(geometry) > LARGEST_RANK:
         return 0.0
     pixels, taps, places = (math.prod(sides) for sides in (geometry.image, geometry.window, geometry.output))
     direct = count * places * taps * channels * features

@@ -128,9 +128,10 @@ def _spread(
     )
     if not members:
         return convolve_p.bind(left, right, members=True, **params), 0
-    left, right = (operand.reshape(-1, *operand.shape[2:]) for operand in (left, right))
+    count = left.shape[1]
+    left, right = (operand.reshape(size * count, *operand.shape[2:]) for operand in (left, right))
     result = convolve_p.bind(left, right, members=True, **params)
-    return result.reshape(size, -1, *result.shape[1:]), 0
+    return result.reshape(size, count, *result.shape[1:]), 0
 
 
 def _lowering(platform: str | None) -> Any:

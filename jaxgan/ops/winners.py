@@ -63,8 +63,9 @@ def _batch(primitive: Primitive, operands: Any, axes: Any, **params: Any) -> tup
         jnp.broadcast_to(x, (size, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
         for x, axis in zip(operands, axes, strict=True)
     ]
-    result = primitive.bind(*(x.reshape(-1, *x.shape[2:]) for x in moved), **params)
-    return result.reshape(size, -1, *result.shape[1:]), 0
+    count = moved[0].shape[1]
+    result = primitive.bind(*(x.reshape(size * count, *x.shape[2:]) for x in moved), **params)
+    return result.reshape(size, count, *result.shape[1:]), 0
 
 
 def _max_lax(x: Array, *, sides: Sides) -> Array:

@@ -85,8 +85,8 @@ def adversarial(
         image_shape: (H, W, C).
         config: how the game is played.
         per_image: whether each logit depends on its own image alone, so that the discriminator has neither
-            batch normalisation nor other statistics of a batch. Simultaneous updates then take one backward
-            pass through it for both players, not two.
+            batch normalisation nor other statistics of a batch, nor computes in float16. Simultaneous updates
+            then take one backward pass through it for both players, not two.
 
     Returns:
         A `jaxgan.steps.GAN`. Its step reports ``generator_loss``, ``discriminator_loss``,

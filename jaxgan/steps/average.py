@@ -44,4 +44,6 @@ def update_average(average: PyTree, params: PyTree, *, decay: float | None, step
     """
     if decay is None:
         return average
-    return optax.incremental_update(params, average, 1 - jnp.minimum(decay, (1 + step) / (10 + step)))
+    share = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
+    updated = optax.incremental_update(params, average, share)
+    return jax.tree.map(lambda new, old: new.astype(old.dtype), updated, average)

@@ -38,7 +38,8 @@ def pull_once(pull: Pull, discriminator_bars: Logits, generator_bars: Logits) ->
     .. math:: \bar{x}_n = \frac{\partial L}{\partial l_n} \, \frac{\partial l_n}{\partial x_n}
 
     so that of one loss is that of the other times the ratio of their numbers. A number that is all but zero
-    is kept from zero, so that it can be divided by.
+    is kept from zero, so that it can be divided by. It takes the range of float32, which bfloat16 has too and
+    float16 has not.
     """
     real_bars, fake_bars = discriminator_bars
     fake_bars = jnp.where(jnp.abs(fake_bars) < SMALLEST, SMALLEST, fake_bars)
