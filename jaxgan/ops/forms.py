@@ -3,9 +3,9 @@
 Every form gives the same result but for rounding (see `jaxgan.ops.fourier` for its own). Which one is fast
 depends on the compiler. GPU and TPU want the plain form of `jax.lax`. XLA on CPU has fast paths for canonical
 convolutions (NHWC images, HWIO kernels, nothing spread or reversed) and for matrix products, and naive loops
-for much of what differentiation makes of the plain form: inside ``scan``, ``while`` and ``cond`` it takes 10 to
-180 times as long as outside, where the forms below take about as long as there.
-Where images are small and channels many, products of Fourier coefficients need fewer multiplications.
+for much of what differentiation makes of the plain form: inside ``scan``, ``while`` and ``cond`` that takes
+10 to 180 times as long as outside, where the forms below take about as long as there. Where images are small
+and channels many, products of Fourier coefficients need fewer multiplications.
 ``python -m benchmarks ops`` measures them.
 """
 
