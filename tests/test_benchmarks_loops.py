@@ -43,6 +43,19 @@ def test_the_gradients_are_those_of_the_networks():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, mean)
 
 
+def test_both_places_find_the_same():
+    networks = cnn.networks(cnn.Config(image_size=(10, 10), features=2, hidden=4))
+    params, inputs = contender._arguments(networks, 4, "float32")
+    parts = jax.tree.map(lambda x: x.reshape(2, 2, *x.shape[1:]), inputs)
+    for make, gradient, arrays in (
+        (contender._penalty, contender.penalty_gradient(networks), inputs),
+        (contender._accumulation, contender.network_gradient(networks), parts),
+    ):
+        outside, inside = (make(gradient, params, arrays, inside=place)() for place in (False, True))
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), outside, inside)
+        assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(inside)) > 0
+
+
 def test_the_last_network_of_a_gan_is_the_one_that_is_penalised():
     assert list(dcgan.networks())[-1] == "discriminator"
 

@@ -101,7 +101,7 @@ def penalty_gradient(networks: dict[str, Any]) -> Gradient:
     return gradient
 
 
-def _penalty(gradient: Gradient, params: Any, inputs: Any, *, inside: bool) -> Callable[[], None]:
+def _penalty(gradient: Gradient, params: Any, inputs: Any, *, inside: bool) -> Callable[[], Any]:
     """The gradient alone, or in the branch of a ``cond`` that is taken."""
     import jax
 
@@ -113,13 +113,13 @@ def _penalty(gradient: Gradient, params: Any, inputs: Any, *, inside: bool) -> C
     compiled = jax.jit(lazy if inside else lambda _, params, inputs: gradient(params, inputs))
     due = jax.numpy.array(True)
 
-    def run() -> None:
-        jax.block_until_ready(compiled(due, params, inputs))
+    def run() -> Any:
+        return jax.block_until_ready(compiled(due, params, inputs))
 
     return run
 
 
-def _accumulation(gradient: Gradient, params: Any, parts: Any, *, inside: bool) -> Callable[[], None]:
+def _accumulation(gradient: Gradient, params: Any, parts: Any, *, inside: bool) -> Callable[[], Any]:
     """The gradients of each part of a batch, added up: by calls one after the other, or in one ``scan``."""
     import jax
 
@@ -135,13 +135,12 @@ def _accumulation(gradient: Gradient, params: Any, parts: Any, *, inside: bool) 
     count = len(jax.tree.leaves(parts)[0])
     each = [jax.tree.map(lambda x, number=number: x[number], parts) for number in range(count)]
 
-    def run() -> None:
+    def run() -> Any:
         if inside:
-            jax.block_until_ready(scanned(params, parts))
-            return
+            return jax.block_until_ready(scanned(params, parts))
         total = jax.tree.map(jax.numpy.zeros_like, params)
         for part in each:
             total = one_more(total, params, part)
-        jax.block_until_ready(total)
+        return jax.block_until_ready(total)
 
     return run
