@@ -18,8 +18,9 @@ CONFIG = "config.json"
 class RunFolder:
     """Where a run keeps what it makes.
 
-    ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``samples/`` the grids,
-    ``checkpoints/`` the states, ``losses.png`` the curves. A folder that holds ``config.json`` is a run.
+    ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``scores.jsonl`` one for each
+    evaluation, ``samples/`` the grids, ``checkpoints/`` the states, ``losses.png`` the curves. A folder that holds
+    ``config.json`` is a run.
     """
 
     path: Path
@@ -28,6 +29,11 @@ class RunFolder:
     def metrics_file(self) -> Path:
         """One JSON object in each line, in the order of the steps."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def scores_file(self) -> Path:
+        """One JSON object in each line, in the order of the evaluations."""
+        return self.path / "scores.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -65,10 +71,7 @@ class RunFolder:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Reads the metrics; lines that were cut short or damaged are left out."""
-        if not self.metrics_file.exists():
-            return []
-        lines = map(_parse, self.metrics_file.read_text("utf-8", errors="replace").splitlines())
-        return [line for line in lines if line is not None]
+        return _read_lines(self.metrics_file)
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Adds one line to the metrics."""
@@ -77,8 +80,46 @@ class RunFolder:
 
     def write_metrics(self, lines: list[dict[str, Any]]) -> None:
         """Replaces the metrics."""
-        with whole(self.metrics_file) as partial:
-            partial.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        _write_lines(self.metrics_file, lines)
+
+    def read_scores(self) -> list[dict[str, Any]]:
+        """Reads the scores; lines that were cut short or damaged are left out."""
+        return _read_lines(self.scores_file)
+
+    def append_scores(self, line: dict[str, Any]) -> None:
+        """Adds one line to the scores: ``step``, ``scores``, ``protocol`` and whatever else belongs to them."""
+        append_line(self.scores_file, line)
+
+    def write_scores(self, lines: list[dict[str, Any]]) -> None:
+        """Replaces the scores."""
+        _write_lines(self.scores_file, lines)
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Adds one JSON object to a file of lines, so that a power cut loses none that was added before.
+
+    A line that a killed program left unfinished is ended first, so that it spoils no other.
+    """
+    text = json.dumps(line) + "\n"
+    with path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            text = text if file.read(1) == b"\n" else "\n" + text
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    lines = map(_parse, path.read_text("utf-8", errors="replace").splitlines())
+    return [line for line in lines if line is not None]
+
+
+def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    with whole(path) as partial:
+        partial.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 
 def _parse(text: str) -> dict[str, Any] | None:

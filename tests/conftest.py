@@ -8,7 +8,7 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-collect_ignore = ["agreement.py"]  # a program that test_parallel starts
+collect_ignore = ["agreement.py", "references"]  # programs: one that test_parallel starts, those of other libraries
 
 
 def pytest_configure(config):

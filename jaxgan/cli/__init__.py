@@ -9,6 +9,8 @@ COMMANDS = {
     "train": "train a model on images, or go on with a run",
     "sample": "draw images from a trained GAN",
     "evaluate": "measure a trained model on the test images",
+    "judge": "show images to a person, on a local page: which are real?",
+    "weights": "fetch or convert the weights of a trained network",
     "models": "list the models with their sizes and costs",
     "benchmark": "time steps, ops, data sources and peers",
 }
