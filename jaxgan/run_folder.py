@@ -18,9 +18,9 @@ CONFIG = "config.json"
 class RunFolder:
     """Where a run keeps what it makes.
 
-    ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``scores.jsonl`` one for each
-    evaluation, ``samples/`` the grids, ``checkpoints/`` the states, ``losses.png`` the curves. A folder that holds
-    ``config.json`` is a run.
+    ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``scores.jsonl`` one for
+    each evaluation, ``samples/`` the grids, ``checkpoints/`` the states, ``losses.png`` the curves. A folder
+    that holds ``config.json`` is a run.
     """
 
     path: Path
@@ -87,7 +87,7 @@ class RunFolder:
         return _read_lines(self.scores_file)
 
     def append_scores(self, line: dict[str, Any]) -> None:
-        """Adds one line to the scores: ``step``, ``scores``, ``protocol`` and whatever else belongs to them."""
+        """Adds one line to the scores: ``step``, ``scores``, ``protocol`` and what else belongs to them."""
         append_line(self.scores_file, line)
 
     def write_scores(self, lines: list[dict[str, Any]]) -> None:
