@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan import __version__, config, data, parallel, run_folder, zoo
 from jaxgan.checkpoint import Checkpoints
@@ -23,6 +24,8 @@ from jaxgan.validation import InputError
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 SHOWN = 64
 """The images in a grid of samples: those of the seeds 0 to 63."""
+CHUNK = 256
+"""The images drawn at once."""
 
 
 class Run(NamedTuple):
@@ -235,6 +238,24 @@ def sampler(gan: GAN) -> Callable[[PyTree, Array], Array]:
         return jax.vmap(lambda seed: gan.sample(state, jax.random.key(seed), 1)[0])(seeds)
 
     return parallel.compile_function(sample)
+
+
+def draw(gan: GAN, state: PyTree, seeds: np.ndarray) -> np.ndarray:
+    """Draws one image for each seed, so many at once that the memory suffices.
+
+    Args:
+        gan: the GAN.
+        state: its state.
+        seeds: uint32[N], N >= 1.
+
+    Returns:
+        f32[N, H, W, C].
+    """
+    sample = sampler(gan)
+    padded = np.resize(seeds, -(-len(seeds) // CHUNK) * CHUNK) if len(seeds) > CHUNK else seeds
+    chunks = [padded[start : start + CHUNK] for start in range(0, len(padded), CHUNK)]
+    images = [jax.device_get(sample(state, jnp.asarray(chunk))) for chunk in chunks]
+    return np.concatenate(images)[: len(seeds)]
 
 
 def restore(run: Run, say: Callable[[str], None]) -> tuple[int, PyTree]:

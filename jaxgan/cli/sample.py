@@ -5,19 +5,13 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 
 from jaxgan import pictures, runs
 from jaxgan.files import whole
 from jaxgan.steps import GAN
-from jaxgan.typing import PyTree
 from jaxgan.validation import InputError, require
-
-CHUNK = 256
-"""The images drawn at once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +42,7 @@ def run(arguments: list[str]) -> int:
     if not isinstance(gan, GAN):
         raise InputError(f"{flags.run} is a run of {opened.model.name}, which draws no images")
     step, state = runs.restore(opened, print)
-    images = draw(gan, state, seeds)
+    images = runs.draw(gan, state, seeds)
     try:
         if out.suffix == ".npy":
             with whole(out) as partial, partial.open("wb") as file:
@@ -59,19 +53,6 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     print(f"drew {len(images)} images from step {step}: {out}")
     return 0
-
-
-def draw(gan: GAN, state: PyTree, seeds: np.ndarray) -> np.ndarray:
-    """Draws one image for each seed.
-
-    Returns:
-        f32[N, H, W, C].
-    """
-    sample = runs.sampler(gan)
-    padded = np.resize(seeds, -(-len(seeds) // CHUNK) * CHUNK) if len(seeds) > CHUNK else seeds
-    chunks = [padded[start : start + CHUNK] for start in range(0, len(padded), CHUNK)]
-    images = [jax.device_get(sample(state, jnp.asarray(chunk))) for chunk in chunks]
-    return np.concatenate(images)[: len(seeds)]
 
 
 def parse_seeds(text: str) -> np.ndarray:
