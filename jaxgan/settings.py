@@ -21,7 +21,7 @@ class Settings(Generic[C]):
     """Everything that decides a run.
 
     Attributes:
-        data: digits, idx:FOLDER, folder:PATH, npz:FILE or tfds:NAME[:CONFIG].
+        data: digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG] or stacked:SPEC.
         data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
         crop: cut images to the model's shape instead of stretching them.
         augment: random changes of the training images.

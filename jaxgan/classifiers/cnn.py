@@ -60,6 +60,8 @@ class Config:
 MNIST = Config()
 AVERAGED = Config(ema_decay=0.999)
 """Predicts from averaged weights: at a constant learning rate single steps jitter, their average does not."""
+FEATURES = "features"
+"""The name under which the network shows what its last layer sees, f32[N, hidden]."""
 RECIPE = Recipe(AVERAGED, batch_size=32, steps=900)
 
 
@@ -78,6 +80,7 @@ class Network(linen.Module):
             x = ops.max_pool2d(x, window=2)
         x = x.reshape(x.shape[0], -1)
         x = ops.relu(nn.Dense(self.config.hidden)(x))
+        self.sow("intermediates", FEATURES, x)
         return nn.Dense(self.config.num_classes)(x)
 
 

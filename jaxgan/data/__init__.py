@@ -7,7 +7,18 @@
 
 from jaxgan.data.augment import Augment
 from jaxgan.data.batches import Batches, batches, in_order, to_range
-from jaxgan.data.dataset import Dataset, require_labels
+from jaxgan.data.dataset import Dataset, digest, in_chunks, require_labels
 from jaxgan.data.load import load
 
-__all__ = ["Augment", "Batches", "Dataset", "batches", "in_order", "load", "require_labels", "to_range"]
+__all__ = [
+    "Augment",
+    "Batches",
+    "Dataset",
+    "batches",
+    "digest",
+    "in_chunks",
+    "in_order",
+    "load",
+    "require_labels",
+    "to_range",
+]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan.data.augment import Augment
-from jaxgan.data.dataset import Arrays, Dataset
+from jaxgan.data.dataset import Arrays, Dataset, in_chunks
 from jaxgan.validation import require
 
 ENDLESS = 2**48
@@ -141,7 +141,5 @@ def in_order(dataset: Dataset, *, batch_size: int, value_range: tuple[float, flo
     Yields:
         ``image`` f32[n, H, W, C] and, with labels, ``label`` int32[n].
     """
-    for start in range(0, len(dataset), batch_size):
-        arrays = dict(dataset.read(np.arange(start, min(start + batch_size, len(dataset)))))
-        arrays["image"] = to_range(arrays["image"], value_range)
-        yield arrays
+    for arrays in in_chunks(dataset, chunk_size=batch_size):
+        yield {**arrays, "image": to_range(arrays["image"], value_range)}

@@ -1,7 +1,8 @@
 """A data set: so many images of one shape, perhaps with labels, read by their numbers."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class Dataset:
         image_shape: (H, W, C).
         classes: the names of the K classes, or None without labels.
         count: the number of images.
+        base: the data set whose images are the channels of these, for stacks.
         reader: ``int[n] -> {"image": uint8[n, H, W, C], "label": int32[n]}``.
     """
 
@@ -49,6 +51,7 @@ class Dataset:
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...] | None
     count: int
+    base: "Dataset | None" = None
     reader: Callable[[np.ndarray], Arrays] = dataclasses.field(repr=False)
 
     def __len__(self) -> int:
@@ -69,6 +72,40 @@ class Dataset:
             ``image`` uint8[n, H, W, C] and, with labels, ``label`` int32[n] in [0, K).
         """
         return self.reader(np.asarray(indices))
+
+
+def digest(dataset: Dataset) -> str:
+    """Names the content of a data set: the SHA-256 of its pixels and labels, as hexadecimal digits.
+
+    It is the same wherever the images lie, and another one for other images, another size or another order.
+
+    >>> from jaxgan.data import load
+    >>> len(digest(load("digits", image_size=(8, 8), channels=1)))
+    64
+    """
+    found = hashlib.sha256(repr((dataset.count, dataset.image_shape, dataset.classes)).encode())
+    for arrays in in_chunks(dataset):
+        for name in sorted(arrays):
+            found.update(np.ascontiguousarray(arrays[name]).data)
+    return found.hexdigest()
+
+
+def in_chunks(
+    dataset: Dataset, order: np.ndarray | None = None, *, chunk_size: int = 1024
+) -> Iterator[Arrays]:
+    """Reads images a chunk at a time.
+
+    Args:
+        dataset: the images.
+        order: int[n], their numbers; all of them in order by default.
+        chunk_size: how many at once; the last chunk may be smaller.
+
+    Yields:
+        What `Dataset.read` gives.
+    """
+    order = np.arange(len(dataset)) if order is None else order
+    for start in range(0, len(order), chunk_size):
+        yield dataset.read(order[start : start + chunk_size])
 
 
 def in_memory(

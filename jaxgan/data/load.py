@@ -1,12 +1,14 @@
 """`load`: from the name of a data set to its images."""
 
+import dataclasses
 from pathlib import Path
 
 from jaxgan.data import digits, folder, idx, npz, tfds
 from jaxgan.data.dataset import Dataset, Shape
+from jaxgan.data.stacked import stack
 from jaxgan.validation import InputError, require
 
-FORMS = "digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG]"
+FORMS = "digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG], stacked:SPEC"
 
 
 def load(
@@ -23,7 +25,8 @@ def load(
     Args:
         spec: ``digits`` (1,797 handwritten digits, part of scikit-learn), ``idx:FOLDER`` (MNIST, EMNIST or
             Fashion-MNIST files), ``folder:PATH`` (images, perhaps in a folder for each class), ``npz:FILE``
-            (NumPy arrays), or ``tfds:NAME[:CONFIG]`` (a prepared TensorFlow data set).
+            (NumPy arrays), ``tfds:NAME[:CONFIG]`` (a prepared TensorFlow data set), or ``stacked:SPEC``
+            (three images of a labelled set as the channels of one, see `jaxgan.data.stacked`).
         split: ``"train"`` or ``"test"``. Where a source has no test images of its own, every fifth image
             is one; a source that is divided itself must have the split.
         image_size: (H, W), the size that images are resized to.
@@ -51,12 +54,20 @@ def _load(spec: str, split: str, shape: Shape, data_dir: str | Path | None) -> D
     kind, _, place = spec.partition(":")
     if kind == "digits" and not place:
         return digits.load(split, shape)
+    if kind == "stacked" and place:
+        return _stacked(place, split, shape, data_dir)
     if not place or kind not in ("idx", "folder", "npz", "tfds"):
         raise InputError(f"data is {spec!r}; it must be one of {FORMS}")
     if kind == "tfds":
         return tfds.load(place, split, shape, None if data_dir is None else _path(data_dir))
     read = {"idx": idx.load, "folder": folder.load, "npz": npz.load}[kind]
     return read(_path(place), split, shape)
+
+
+def _stacked(place: str, split: str, shape: Shape, data_dir: str | Path | None) -> Dataset:
+    if shape.channels != 3:
+        raise InputError(f"stacked:{place} makes images of 3 channels, not 1; give --model.channels 3")
+    return stack(_load(place, split, dataclasses.replace(shape, channels=1), data_dir))
 
 
 def _path(place: str | Path) -> Path:
