@@ -7,23 +7,29 @@ features is not known here: a number is comparable only with one of the same ext
 """
 
 from jaxgan.metrics import (
+    classification,
     features,
     fid,
     inception_score,
     kid,
     modes,
     moments,
+    ms_ssim,
+    path_length,
     precision_recall,
 )
 from jaxgan.metrics.fid import FewSamplesWarning
 
 __all__ = [
     "FewSamplesWarning",
+    "classification",
     "features",
     "fid",
     "inception_score",
     "kid",
     "modes",
     "moments",
+    "ms_ssim",
+    "path_length",
     "precision_recall",
 ]

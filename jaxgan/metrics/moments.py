@@ -63,11 +63,18 @@ def update(state: Moments, features: Any) -> Moments:
     if not len(rows):
         return state
     mean = _mean(rows)
-    scatter = np.zeros_like(state.scatter)
+    samples = state.samples + len(rows)
+    shift = mean - state.mean
+    apart = shift * np.sqrt(state.samples * (len(rows) / samples))  # as one more row: what `merge` adds
+    scatter = state.scatter
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK] - mean
-        scatter += block.T @ block
-    return merge(state, Moments(np.asarray(len(rows), np.int64), mean, scatter))
+        if not start:
+            block = np.vstack([block, apart])
+        product = block.T @ block
+        product += scatter  # in place: no third matrix
+        scatter = product
+    return Moments(np.asarray(samples), state.mean + shift * (len(rows) / samples), scatter)
 
 
 def merge(a: Moments, b: Moments) -> Moments:

@@ -148,7 +148,7 @@ def _radii(rows: np.ndarray, neighbors: list[int]) -> np.ndarray:
                 np.fill_diagonal(distances, np.inf)
             nearest[i] = _smallest(nearest[i], distances, most)
             if i != j:
-                nearest[j] = _smallest(nearest[j], distances.T, most)
+                nearest[j] = _smallest(nearest[j], np.ascontiguousarray(distances.T), most)
     nearest.sort(axis=1)
     return nearest[:, [number - 1 for number in neighbors]].T
 
@@ -169,7 +169,8 @@ def _blocks(rows: np.ndarray, center: np.ndarray, start: int = 0) -> Iterator[tu
 
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Works out f64[N, M] from f64[N, D] and f64[M, D]."""
-    distances = x @ (-2 * y).T
+    distances = x @ y.T
+    distances *= -2
     distances += np.einsum("nd,nd->n", x, x)[:, np.newaxis]
     distances += np.einsum("nd,nd->n", y, y)
     return np.maximum(distances, 0, out=distances)
