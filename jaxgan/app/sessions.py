@@ -13,7 +13,7 @@ import numpy as np
 from jaxgan import config, data, pictures, runs
 from jaxgan.app import images, judging
 from jaxgan.run_folder import RunFolder
-from jaxgan.settings import FREE_ON_RESUME
+from jaxgan.settings import FREE_ON_RESUME, read_data
 from jaxgan.steps import GAN
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
@@ -88,7 +88,7 @@ def prepare(
     """
     sources: dict[str, images.Source] = {}
     if len(opened) == 1:
-        real = runs.read_data(opened[0].settings, options.split)
+        real = read_data(opened[0].settings, options.split)
         sources["data"] = _reader(real)
         trials = judging.one_by_one(options.images, held=len(real), seed=options.seed)
         shown = {"question": judging.ONE, "split": options.split}

@@ -42,6 +42,8 @@ def read(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: it cannot be read, or is something else.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"--votes {path} is a folder or a device; it must be a file")
     try:
         lines = path.read_text("utf-8", errors="replace").split("\n")
     except FileNotFoundError:
