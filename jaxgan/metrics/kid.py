@@ -88,12 +88,16 @@ def from_features(
 def _discrepancy(x: np.ndarray, y: np.ndarray) -> float:
     """Estimates the squared maximum mean discrepancy of f64[m, D] and f64[m, D] without bias."""
     count = len(x)
-    within = sum(values.sum() - np.trace(values) for values in (_kernel(x, x), _kernel(y, y)))
-    return float(within / (count * (count - 1)) - 2 * _kernel(x, y).mean())
+    within = sum(_sum_of_kernel(rows, rows) - _sum_of_diagonal(rows) for rows in (x, y))
+    return float(within / (count * (count - 1)) - 2 * _sum_of_kernel(x, y) / count**2)
 
 
-def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _sum_of_kernel(x: np.ndarray, y: np.ndarray) -> float:
     base = x @ y.T
     base /= x.shape[1]
     base += 1
-    return base * base * base  # NumPy's power is thirty times as slow
+    return float(np.vdot(base * base, base))  # NumPy's third power is thirty times as slow
+
+
+def _sum_of_diagonal(x: np.ndarray) -> float:
+    return float(((np.einsum("nd,nd->n", x, x) / x.shape[1] + 1) ** 3).sum())
