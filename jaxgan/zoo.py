@@ -18,7 +18,8 @@ FOLDERS = ("gans", "classifiers")
 class Model(NamedTuple):
     """One model of the zoo.
 
-    Its module has ``Config``, ``build(config)``, ``networks(config)`` and ``RECIPE``.
+    Its module has ``Config``, ``networks(config)`` and ``RECIPE``; and ``build(config)``, unless the recipe is
+    None: such a model is not trained here.
 
     Attributes:
         name: the name of its file.
@@ -38,12 +39,39 @@ class Model(NamedTuple):
 
     @property
     def recipe(self) -> Recipe:
-        """How it is trained by default."""
+        """How it is trained by default.
+
+        Raises:
+            InputError: it is not trained here.
+        """
+        self.require_trainable()
         recipe: Recipe = self.module.RECIPE
         return recipe
 
+    @property
+    def is_trainable(self) -> bool:
+        """Whether it is trained here."""
+        return self.module.RECIPE is not None
+
+    def require_trainable(self) -> None:
+        """Refuses a model that is not trained here.
+
+        Raises:
+            InputError: it is not.
+        """
+        if not self.is_trainable:
+            raise InputError(
+                f"{self.name} is not trained here, as its weights come from `jaxgan weights {self.name}`; "
+                f"the models to train are {', '.join(trainable())}"
+            )
+
     def build(self, config: Any) -> GAN | Classifier:
-        """Makes its pure functions."""
+        """Makes its pure functions.
+
+        Raises:
+            InputError: it is not trained here.
+        """
+        self.require_trainable()
         built: GAN | Classifier = self.module.build(config)
         return built
 
@@ -80,6 +108,15 @@ def names() -> tuple[str, ...]:
     True
     """
     return tuple(folders())
+
+
+def trainable() -> tuple[str, ...]:
+    """Names the models that are trained here. Imports every model.
+
+    >>> {"dcgan", "inception"} & set(trainable())
+    {'dcgan'}
+    """
+    return tuple(name for name in names() if get(name).is_trainable)
 
 
 def get(name: str) -> Model:

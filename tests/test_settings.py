@@ -14,7 +14,7 @@ from jaxgan.validation import InputError
 pytestmark = pytest.mark.smoke
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", zoo.trainable())
 def test_settings_survive_json(name):
     settings = zoo.get(name).config(image_size=(32, 24))
     data = json.loads(json.dumps(config.to_dict(settings)))

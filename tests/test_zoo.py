@@ -54,7 +54,7 @@ def assert_equal(first, second):
     jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", zoo.trainable())
 def test_the_module_says_what_it_is(name):
     model, config, trainable = built(name)
     assert isinstance(trainable, GAN | Classifier)
@@ -63,7 +63,7 @@ def test_the_module_says_what_it_is(name):
     assert model.networks(config)
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", zoo.trainable())
 def test_a_step_keeps_the_structure_and_moves_the_numbers(name):
     before, state, metrics = stepped(name, "jit")
     described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (before, state))
@@ -76,7 +76,7 @@ def test_a_step_keeps_the_structure_and_moves_the_numbers(name):
 
 
 @pytest.mark.parametrize("mode", ["pmap", "shard_map"])
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", zoo.trainable())
 def test_every_way_of_running_gives_the_same(name, mode):
     for a, b in zip(*(jax.tree.leaves(stepped(name, m)[1]) for m in ("jit", mode)), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -96,7 +96,7 @@ def test_one_backward_pass_is_taken_only_where_it_is_enough(name, monkeypatch):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", zoo.trainable())
 def test_a_state_survives_a_checkpoint(name, tmp_path):
     state = stepped(name, "jit")[1]
     checkpoints = Checkpoints(tmp_path, keep=1)
@@ -107,7 +107,7 @@ def test_a_state_survives_a_checkpoint(name, tmp_path):
     assert jax.tree.structure(found.state) == jax.tree.structure(state)
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", zoo.trainable())
 def test_what_it_makes_is_in_range(name):
     _, config, trainable = built(name)
     state = stepped(name, "jit")[1]

@@ -117,11 +117,13 @@ def configuration(work: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
         The `jaxgan.zoo.Model` and its default ``Config``, with what the options say.
 
     Raises:
-        jaxgan.validation.InputError: an unknown model, or a value that its settings do not allow.
+        jaxgan.validation.InputError: an unknown model, one that is not trained here, or a value that its
+            settings do not allow.
     """
     from jaxgan import zoo
 
     model = zoo.get(work)
+    model.require_trainable()
     changes: dict[str, Any] = {}
     if "features" in options and hasattr(model.config, "features"):
         changes["features"] = options["features"]
