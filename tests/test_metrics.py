@@ -175,6 +175,12 @@ def test_equal_sets_are_covered_and_sets_far_apart_are_not():
     assert collapsed.recall < 0.1
 
 
+def test_a_ball_holds_the_samples_on_its_surface():
+    real, fake = np.array([[0.0], [2.0], [4.0]]), np.array([[-2.0], [6.0]])
+    found = precision_recall.from_features(real, fake, neighbors=1, density_neighbors=1)
+    assert found == (1, 1, 1, 2 / 3)
+
+
 def test_the_memory_of_memberships_does_not_hold_all_distances(monkeypatch):
     monkeypatch.setattr(precision_recall, "BLOCK", 128)
     rows = correlated(1500, 2).astype(np.float32)
@@ -191,6 +197,7 @@ def test_inception_score_is_one_for_no_answer_and_the_classes_for_sure_and_even_
     found = inception_score.from_logits(sure, splits=1)
     assert found.mean == pytest.approx(7, rel=1e-9)
     assert found.std == 0
+    assert inception_score.from_logits(sure[sure.argmax(1) < 3], splits=1).mean == pytest.approx(3, rel=1e-9)
 
 
 def test_modes_are_counted_and_their_divergence_is_in_nats():
@@ -224,10 +231,10 @@ def test_path_lengths_in_z_follow_the_arc():
 
 
 def test_path_length_drops_what_lies_beyond_the_percentiles():
-    values = np.arange(201.0)
-    values[200] = 1e9
-    state = path_length.update(path_length.init(), values, np.arange(201))
-    assert path_length.compute(state).mean == np.arange(2, 199).mean()
+    values = np.arange(150.0)
+    values[149] = 1e9
+    state = path_length.update(path_length.init(), values, np.arange(150))
+    assert path_length.compute(state).mean == np.arange(1, 149).mean()  # between two lengths: the outer one
     assert path_length.compute(state, low=0, high=100).mean > 1e6
 
 
