@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgan import data, parallel, pictures, runs
+from jaxgan import data, parallel, pictures, run_scores, runs
 from jaxgan.files import whole
-from jaxgan.settings import Settings
+from jaxgan.metrics import classification
+from jaxgan.settings import Settings, read_data
 from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
@@ -21,6 +23,8 @@ BATCH = 250
 
 def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, Any], list[Path]]:
     """Measures the newest state of a run and writes ``evaluation.json`` into its folder.
+
+    A line is added to ``scores.jsonl`` too.
 
     Args:
         run: the run.
@@ -32,14 +36,18 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
     Raises:
         InputError: there is no state, the images cannot be read, or the folder cannot be written.
     """
+    started = time.perf_counter()
     trainable = run.model.build(run.settings.model)
-    images = runs.read_data(run.settings, "test")
+    images = read_data(run.settings, "test")
     step, state = runs.restore(run, say)
     if isinstance(trainable, Classifier):
-        matrix = confusion(trainable, state, images, run.settings)
-        scores, plots = classification_scores(matrix, images.classes or ()), {"confusion.png": matrix}
+        true, predicted = predictions(trainable, state, images, run.settings)
+        count = run.settings.model.num_classes
+        matrix = classification.update(classification.init(count), true, predicted)
+        scores, plots = classification.compute(matrix, images.classes or ()), {"confusion.png": matrix}
     else:
         scores, plots = adversarial_scores(trainable, state, images, run.settings), {}
+    line = run_scores.line(step, _numbers(scores), held_out_protocol(run.settings, images), started)
     scores = {"step": step, "data": run.settings.data, "images": len(images), **scores}
     written = [run.folder.path / name for name in ("evaluation.json", *plots)]
     try:
@@ -49,51 +57,43 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
             pictures.save_confusion(run.folder.path / name, matrix, images.classes or ())
     except OSError as error:
         raise InputError(f"{run.folder.path} cannot be written: {error.strerror}") from None
-    return step, scores, written
+    run_scores.append(run.folder, line)
+    return step, scores, [*written, run.folder.scores_file]
 
 
-def confusion(classifier: Classifier, state: PyTree, images: data.Dataset, settings: Settings) -> np.ndarray:
-    """Counts the images by true and predicted class.
+def _numbers(scores: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if isinstance(value, float)}
+
+
+def held_out_protocol(settings: Settings, images: data.Dataset) -> dict[str, Any]:
+    """Says what scores on the held-out images depend on."""
+    return {
+        "data": settings.data,
+        "data_sha256": data.digest(images),
+        "split": images.split,
+        "crop": settings.crop,
+        "image_shape": list(images.image_shape),
+        "real": len(images),
+        "versions": run_scores.versions(),
+    }
+
+
+def predictions(
+    classifier: GAN | Classifier, state: PyTree, images: data.Dataset, settings: Settings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predicts the class of each image.
 
     Returns:
-        int64[K, K], rows are the true classes.
+        int[N], the true classes, and int[N], the predicted ones.
     """
-    from sklearn.metrics import confusion_matrix
-
+    assert isinstance(classifier, Classifier)
     data.require_labels(images, settings.model.num_classes)
     predict = parallel.compile_function(classifier.predict)
     true, predicted = [], []
     for batch in data.in_order(images, batch_size=BATCH, value_range=settings.model.value_range):
         predicted.append(jax.device_get(predict(state, batch["image"])).argmax(1))
         true.append(batch["label"])
-    labels = np.arange(settings.model.num_classes)
-    matrix: np.ndarray = confusion_matrix(np.concatenate(true), np.concatenate(predicted), labels=labels)
-    return matrix
-
-
-def classification_scores(matrix: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Works out accuracy, and precision, recall and F1 of each class, from the counts.
-
-    >>> scores = classification_scores(np.array([[8, 2], [0, 10]]), ("cat", "dog"))
-    >>> scores["accuracy"], scores["classes"]["cat"]["recall"]
-    (0.9, 0.8)
-    """
-    from sklearn.metrics import precision_recall_fscore_support
-
-    count = len(matrix)
-    true, predicted = (place.ravel() for place in np.indices(matrix.shape))
-    parts = precision_recall_fscore_support(
-        true, predicted, labels=np.arange(count), sample_weight=matrix.ravel(), zero_division=0.0
-    )
-    rows = {
-        name: {"precision": float(p), "recall": float(r), "f1": float(f), "images": int(support)}
-        for name, p, r, f, support in zip(classes, *parts, strict=True)
-    }
-    macro = {
-        f"mean_{key}": float(np.mean(part))
-        for key, part in zip(("precision", "recall", "f1"), parts, strict=False)
-    }
-    return {"accuracy": float(np.trace(matrix) / matrix.sum()), **macro, "classes": rows}
+    return np.concatenate(true), np.concatenate(predicted)
 
 
 def adversarial_scores(gan: GAN, state: PyTree, images: data.Dataset, settings: Settings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Feature extractors: what a score sees of an image. Each is a pure function of pixels, with a name and a hash.
+"""Feature extractors: what a score sees of an image, each a pure function of pixels with a name and a hash.
 
-Three kinds: the Inception network whose features give the FID of the literature, a small classifier trained on
-the data at hand, which needs no download, and any function of images.
+Three kinds: the Inception network whose features give the FID of the literature, a small classifier trained
+on the data at hand, which needs no download, and any function of images.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import data, parallel, weights, xla
-from jaxgan.classifiers import cnn, inception
+from jaxgan import data, parallel, xla
+from jaxgan.classifiers import cnn
 from jaxgan.files import whole
 from jaxgan.steps import Classifier
-from jaxgan.typing import Array, PyTree
+from jaxgan.typing import Array, PyTree, Watch, unwatched
 from jaxgan.validation import InputError, require
 
 Resize = Literal["legacy", "clean"]
@@ -69,6 +69,9 @@ def inception_2015(resize: Resize = "legacy") -> Extractor:
     Raises:
         InputError: its weights are not there; the message says how to get them.
     """
+    from jaxgan import weights
+    from jaxgan.classifiers import inception
+
     require(resize in RESIZES, "resize", resize, " or ".join(map(repr, RESIZES)))
     params, digest = weights.load("inception")
 
@@ -101,9 +104,13 @@ def of_function(function: Callable[[Array], Array], *, name: str, digest: str) -
 
 
 def classifier(
-    train: data.Dataset, test: data.Dataset | None = None, *, folder: Path | None = None
+    train: data.Dataset,
+    test: data.Dataset | None = None,
+    *,
+    folder: Path | None = None,
+    watch: Watch = unwatched,
 ) -> Extractor:
-    """Gives the project's own CNN, trained on the data at hand: seconds at the first call, then from the cache.
+    """Gives the project's own CNN, trained on the data at hand at the first call and then kept in the cache.
 
     Its features are the inputs of its last layer. Stacks are seen channel by channel: by a classifier of grey
     images, whose features stand side by side and whose classes are joined.
@@ -112,6 +119,7 @@ def classifier(
         train: labelled images, or stacks of them.
         test: images on which its accuracy is measured, of the same kind.
         folder: where trained classifiers are kept; the user's cache by default.
+        watch: told how the training goes on.
 
     Raises:
         InputError: no labels, or images too small for it.
@@ -124,7 +132,7 @@ def classifier(
     path = (folder or xla.cache_folder() / "classifiers") / f"{key}.safetensors"
     params = _read(path)
     if params is None:
-        params = _train(images, config)
+        params = _train(images, config, watch)
         _write(path, params)
     extract = _extractor(config)
     protocol = {
@@ -164,7 +172,7 @@ def _config(images: data.Dataset) -> cnn.Config:
         raise InputError(f"the cnn extractor cannot see these images: {error}") from None
 
 
-def _train(images: data.Dataset, config: cnn.Config) -> PyTree:
+def _train(images: data.Dataset, config: cnn.Config, watch: Watch) -> PyTree:
     built: Classifier = cnn.build(config)
     layout, key = parallel.layout(devices=jax.local_devices()[:1]), jax.random.key(0)
     stream = data.batches(
@@ -172,8 +180,9 @@ def _train(images: data.Dataset, config: cnn.Config) -> PyTree:
     )
     state = layout.put_state(parallel.compile_once(built.init)(key))
     step, key = layout.compile(built.step), layout.put_state(key)
-    for _ in range(STEPS):
+    for number in range(STEPS):
         state, _ = step(state, layout.put_batch(next(stream)), key)
+        watch("steps of the classifier that will see the images", number + 1, STEPS)
     return jax.device_get(state.ema_params)
 
 
@@ -190,7 +199,7 @@ def _extractor(config: cnn.Config) -> Callable[[PyTree, Array], Seen]:
 
 
 def _by_channel(extract: Callable[[PyTree, Array], Seen]) -> Callable[[PyTree, Array], Seen]:
-    """Sees each channel by itself; the logit of three classes together is the sum of their log-probabilities."""
+    """Sees each channel by itself; the logit of a stack is the sum of its channels' log-probabilities."""
 
     def extract_stack(variables: PyTree, pixels: Array) -> Seen:
         count, height, width, channels = pixels.shape

@@ -2,20 +2,19 @@
 
 import dataclasses
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
 from jaxgan import parallel, pictures
+from jaxgan.assessment import Assessment, Assessor
 from jaxgan.checkpoint import Checkpoints, all_finite
 from jaxgan.progress import Display, Silence
 from jaxgan.run_folder import RunFolder
+from jaxgan.signals import caught_signals
 from jaxgan.typing import Array, Metrics, PyTree, Trainable
 from jaxgan.validation import InputError, require
 
@@ -95,12 +94,13 @@ def fit(
     layout: parallel.Layout | None = None,
     cadence: Cadence | None = None,
     drawing: Drawing | None = None,
+    assessment: Assessment | None = None,
     display: Display | None = None,
     resume: bool = False,
 ) -> Outcome:
     """Trains for a number of steps and leaves all of it in the folder of the run.
 
-    Writes ``metrics.jsonl``, sample grids, checkpoints and, at the end, the plot of the losses. A run that
+    Writes ``metrics.jsonl``, sample grids, scores, checkpoints and, at the end, the plots. A run that
     was stopped (Ctrl-C, SIGTERM, or killed) and resumed gives, bit for bit, what it would have given
     without a stop. Every process of a cluster calls it alike; the first one writes.
 
@@ -113,6 +113,7 @@ def fit(
         layout: the devices and how they share the work; all of them under ``jit`` by default.
         cadence: how often to write.
         drawing: how to draw samples; None for a model that makes no images.
+        assessment: how to score; not at all by default.
         display: where to report to; nowhere by default.
         resume: whether to go on from the newest checkpoint.
 
@@ -133,6 +134,7 @@ def fit(
         layout=layout or parallel.layout(),
         cadence=cadence or Cadence(),
         drawing=drawing,
+        assessment=assessment,
         display=display or Silence(),
     )
     return run.go(key, resume=resume)
@@ -147,6 +149,7 @@ class _Run:
     layout: parallel.Layout
     cadence: Cadence
     drawing: Drawing | None
+    assessment: Assessment | None
     display: Display
     pending: tuple[int, Metrics] | None = None
     last_log: tuple[float, int] | None = None
@@ -160,11 +163,14 @@ class _Run:
         if not resume and self.checkpoints.steps():
             raise InputError(f"{self.folder.path} holds another run; resume it, or choose another folder")
         self.finite = parallel.compile_function(all_finite)
-        with _signals() as caught:
+        self.assessor = Assessor(self.assessment, self.folder, writes=self._writes(), display=self.display)
+        with caught_signals() as caught:
             try:
                 first, state = self._restore(key) if resume else (0, self._start(key))
                 outcome = self._steps(state, self.layout.put_state(key), first, caught)
+                self.assessor.collect(wait=True)
             finally:
+                self.assessor.close()
                 self.checkpoints.close()
         if self._writes():
             self._plot()
@@ -173,8 +179,10 @@ class _Run:
     def _plot(self) -> None:
         try:
             pictures.save_curves(self.folder.curves, self.folder.read_metrics(), self.folder.path.name)
+            if scores := self.folder.read_scores():
+                pictures.save_scores(self.folder.score_curves, scores, self.folder.path.name)
         except OSError as error:  # the training itself is safe
-            self.display.say(f"{self.folder.curves} cannot be written: {error.strerror}")
+            self.display.say(f"the plots of {self.folder.path} cannot be written: {error.strerror}")
 
     def _start(self, key: Array) -> PyTree:
         return self.layout.put_state(parallel.compile_once(self.trainable.init)(key))
@@ -188,6 +196,7 @@ class _Run:
         if self._writes():
             self.folder.write_metrics(self._kept_lines(restored.step))
         self.display.say(f"resumed at step {restored.step}")
+        self.assessor.resume(restored.step, restored.state)
         return restored.step, restored.state
 
     def _kept_lines(self, step: int) -> list[dict[str, Any]]:
@@ -208,6 +217,7 @@ class _Run:
             stop = self._stop(step, caught) if step < self.steps else None
             if self._due(step, "sample"):
                 self._sample(step, state)
+            self.assessor.begin(step, state, last=step == self.steps)
             if self._due(step, "checkpoint") or stop:
                 self._save(step, state)
             if stop:
@@ -246,6 +256,7 @@ class _Run:
             times = {"images_per_second": rate, "time": round(time.time(), 3)}
             self.folder.append_metrics({"step": step, **values, **times})
         self.display.update(step, rate, values)
+        self.assessor.collect()
 
     def _advice(self) -> str:
         kept = self.checkpoints.steps()
@@ -270,28 +281,3 @@ class _Run:
         if not jax.device_get(self.finite(state)):
             raise NonFiniteError(f"at step {step} the state is no longer finite; {self._advice()}")
         self.checkpoints.save(step, state, self.batches.state())
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM while the loop runs; a second one does what it always does."""
-    caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def catch(number: int, _frame: FrameType | None) -> None:
-        caught.append(number)
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before: dict[int, Any] = {}
-    try:
-        if threading.current_thread() is threading.main_thread():  # elsewhere signals are somebody else's
-            before.update((number, signal.getsignal(number)) for number in numbers)
-            for number in numbers:
-                signal.signal(number, catch)
-        yield caught
-    finally:
-        restore()

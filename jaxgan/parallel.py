@@ -61,6 +61,10 @@ class Layout(NamedTuple):
         shardings = (self.replicated, self.divided, self.replicated)
         return jax.jit(step, donate_argnums=0, in_shardings=shardings, out_shardings=self.replicated)
 
+    def compile_gathered(self, function: Callable) -> Callable:
+        """Compiles a function of placed arrays that consumes none of them; every device gets all it gives."""
+        return jax.jit(function, out_shardings=self.replicated)
+
     @property
     def replicated(self) -> NamedSharding:
         """The placement of a state: all of it on every device."""
@@ -158,6 +162,11 @@ def compile_once(function: Callable) -> Callable:
     """
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     return jax.jit(function, compiler_options=options)
+
+
+def to_host(tree: PyTree) -> PyTree:
+    """Copies arrays that every device has to this host, as NumPy arrays, and waits for them."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
 
 
 def on_any_process(flag: bool) -> bool:

@@ -115,6 +115,32 @@ def save_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> N
     _save(figure, path)
 
 
+def save_scores(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Draws the scores of a run over its steps, each in a plot of its own: those of the newest protocol.
+
+    Args:
+        path: the PNG file.
+        lines: the lines of ``scores.jsonl``, at least one.
+        title: what stands above the plot.
+    """
+    from matplotlib.figure import Figure
+
+    alike = {line["step"]: line["scores"] for line in lines if line["protocol"] == lines[-1]["protocol"]}
+    steps = sorted(alike)
+    names = [name for name in alike[steps[-1]] if "_std" not in name]
+    columns = min(2, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(4.5 * columns, 2.4 * rows + 0.4), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    for place, name in enumerate(names, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.plot(steps, [alike[step].get(name, np.nan) for step in steps], marker="o", markersize=3)
+        axes.set_title(name.replace("_", " "), fontsize=10, parse_math=False)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
 def _smooth(values: np.ndarray) -> np.ndarray:
     """Averages each value with its neighbours, over a fiftieth of the curve."""
     reach = len(values) // 100

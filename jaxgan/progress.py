@@ -7,8 +7,17 @@ from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
+
+from jaxgan.typing import Watch, unwatched
 
 PLAIN_EVERY = 5.0
 """Seconds between plain lines."""
@@ -51,13 +60,39 @@ def display(total: int, console: Console | None = None) -> Iterator[Display]:
         yield bar
 
 
+@contextmanager
+def counter(console: Console | None = None) -> Iterator[Watch]:
+    """Shows how long work goes on: a bar for each kind of it on a terminal, nothing elsewhere.
+
+    Args:
+        console: where to write; standard error by default.
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield unwatched
+        return
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield watch
+
+
 def describe(metrics: Mapping[str, float]) -> str:
     """Puts metrics into a few words.
 
     >>> describe({"generator_loss": 0.81234, "real_accuracy": 0.5})
     'generator loss 0.812, real accuracy 0.500'
     """
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in metrics.items())
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value if isinstance(value, int) else format(value, '.3f')}"
+        for name, value in metrics.items()
+    )
 
 
 def _speed(images_per_second: float | None) -> str:

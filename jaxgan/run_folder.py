@@ -50,6 +50,11 @@ class RunFolder:
         """The plot of the losses."""
         return self.path / "losses.png"
 
+    @property
+    def score_curves(self) -> Path:
+        """The plot of the scores, if there are any."""
+        return self.path / "scores.png"
+
     def read_config(self) -> dict[str, Any]:
         """Reads the settings.
 

@@ -1,9 +1,8 @@
 """Runs: a model, its data and its settings put together, trained into a folder, and opened again."""
 
 import contextlib
-import importlib.metadata
+import functools
 import os
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,16 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import __version__, config, data, parallel, run_folder, zoo
+from jaxgan import config, data, parallel, run_folder, run_scores, zoo
+from jaxgan.assessment import Assessment
 from jaxgan.checkpoint import Checkpoints
 from jaxgan.loop import Drawing, Outcome, fit
 from jaxgan.run_folder import RunFolder
-from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, settings_type
+from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data, settings_type
 from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import InputError
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 SHOWN = 64
 """The images in a grid of samples: those of the seeds 0 to 63."""
 CHUNK = 256
@@ -61,18 +60,6 @@ def open_run(path: Path) -> Run:
     return Run(folder, model, settings, found["steps"])
 
 
-def read_data(settings: Settings, split: str) -> data.Dataset:
-    """Loads the images of a run in the shape that its model takes."""
-    return data.load(
-        settings.data,
-        split,
-        image_size=settings.model.image_size,
-        channels=settings.model.channels,
-        crop=settings.crop,
-        data_dir=settings.data_dir,
-    )
-
-
 def train(
     model: zoo.Model, settings: Settings, *, out: Path | None, resume: bool, display: Callable[[int], Any]
 ) -> tuple[RunFolder, Outcome]:
@@ -106,6 +93,7 @@ def train(
     record = _record(model, settings, steps, images, layout)
     if before is not None:
         _check_same(before, record)
+    assessment = _assessment(model, settings, layout)
     folder = _folder(before, out or run_folder.next_free(model.name), record)
     with display(steps) as screen:
         outcome = fit(
@@ -117,6 +105,7 @@ def train(
             layout=layout,
             cadence=settings.cadence,
             drawing=_drawing(trainable, settings),
+            assessment=assessment,
             display=screen,
             resume=resume,
         )
@@ -211,16 +200,22 @@ def _rewrite_config(folder: RunFolder, record: dict[str, Any]) -> None:
 def _record(
     model: zoo.Model, settings: Settings, steps: int, images: data.Dataset, layout: parallel.Layout
 ) -> dict[str, Any]:
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "model": model.name,
         "steps": steps,
         "settings": config.to_dict(settings),
         "data": {"images": len(images), "classes": images.num_classes},
-        "versions": {"jaxgan": __version__, "python": platform.python_version(), **versions},
+        "versions": run_scores.versions(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "devices": {"kind": jax.devices()[0].device_kind, "count": layout.device_count},
     }
+
+
+def _assessment(model: zoo.Model, settings: Settings, layout: parallel.Layout) -> Assessment | None:
+    if settings.evaluate_every is None:
+        return None
+    assessor = run_scores.prepare(model, settings, settings.scoring, layout=layout)
+    return Assessment(settings.evaluate_every, functools.partial(run_scores.begin, assessor))
 
 
 def _drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jaxgan import zoo
-from jaxgan.data import Augment
+from jaxgan.data import Augment, Dataset, load
 from jaxgan.loop import Cadence
 from jaxgan.parallel import Mode
+from jaxgan.scoring import Scoring
 from jaxgan.validation import InputError, require
 
 C = TypeVar("C")
 
-FREE_ON_RESUME = ("steps", "epochs", "cadence", "parallel", "data_dir")
+FREE_ON_RESUME = ("steps", "epochs", "cadence", "evaluate_every", "scoring", "parallel", "data_dir")
 """The settings that a resumed run may change: none of them changes what is learnt at a step."""
 
 
@@ -31,6 +32,8 @@ class Settings(Generic[C]):
         seed: the seed of everything random.
         parallel: how devices share a step.
         cadence: how often to write.
+        evaluate_every: steps between evaluations of the samples; none by default.
+        scoring: what they are scored by.
         model: the model.
     """
 
@@ -44,11 +47,13 @@ class Settings(Generic[C]):
     seed: int = 0
     parallel: Mode = "jit"
     cadence: Cadence = Cadence()
+    evaluate_every: int | None = None
+    scoring: Scoring = Scoring(samples=2_000)
     model: C
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
-        for name in ("steps", "epochs"):
+        for name in ("steps", "epochs", "evaluate_every"):
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, ">= 1")
         if self.steps is not None and self.epochs is not None:
@@ -80,3 +85,15 @@ def count_steps(settings: Settings, images: int, otherwise: int) -> int:
     if settings.epochs is not None:
         return max(1, settings.epochs * images // settings.batch_size)
     return settings.steps or otherwise
+
+
+def read_data(settings: Settings, split: str) -> Dataset:
+    """Loads the images of a run in the shape that its model takes."""
+    return load(
+        settings.data,
+        split,
+        image_size=settings.model.image_size,
+        channels=settings.model.channels,
+        crop=settings.crop,
+        data_dir=settings.data_dir,
+    )

@@ -15,6 +15,13 @@ Batch = Mapping[str, Array]
 Metrics = dict[str, Array]
 """Named scalars f32[]."""
 
+Watch = Callable[[str, int, int], None]
+"""Told how long work goes on: what is counted, how many are done, and how many there will be."""
+
+
+def unwatched(_what: str, _done: int, _total: int) -> None:
+    """Watches nothing."""
+
 
 class Trainable(Protocol):
     """What the loop, the parallel wrappers and checkpoints know of a model: two pure functions.

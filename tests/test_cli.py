@@ -152,7 +152,7 @@ def test_a_classifier_is_evaluated_on_the_test_images(trained_cnn, capsys):
     scores = json.loads((trained_cnn / "evaluation.json").read_text())
     assert 0.5 < scores["accuracy"] <= 1
     assert sum(row["images"] for row in scores["classes"].values()) == scores["images"] == 359
-    assert f"accuracy                {scores['accuracy']:.4f}" in printed
+    assert f"{'accuracy':<32}{scores['accuracy']:.4f}" in printed
     assert (trained_cnn / "confusion.png").exists()
 
 

@@ -1,29 +1,72 @@
-"""``jaxgan evaluate RUN``."""
+"""``jaxgan evaluate RUN`` and ``jaxgan evaluate RUN OTHER``."""
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from jaxgan import evaluation, runs
+from jaxgan import comparison, evaluation, progress, run_scores, runs
+from jaxgan.scoring import RESAMPLES, Protocol, Scoring
+from jaxgan.validation import InputError
+
+HEAD = ("step", "images")
+"""What the sentence above the scores says."""
+COMPARED = "fid"
+"""What two GANs are compared by when no metrics are named."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Flags:
-    """Measures a trained model on the test images.
+class Flags(Protocol):
+    """Measures a trained model, or compares two; every score is added to RUN/scores.jsonl with its protocol.
 
     Attributes:
         run: the folder that `jaxgan train` made.
+        other: a second one, to compare with: the differences, with 95 % intervals.
+        metrics: scores of a GAN's images, with commas between them: fid, kid, is (Inception Score), pr
+            (precision, recall, density, coverage), modes (and KL to uniform), ppl (perceptual path length),
+            ms_ssim. Without it, the losses (or accuracy, precision, recall and F1) on the test images.
+        resamples: how often the images are resampled for the intervals.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
+    other: Annotated[Path | None, tyro.conf.Positional] = None
+    metrics: str | None = None
+    resamples: int = RESAMPLES
+
+    def plan(self) -> Scoring | None:
+        """Says how images are scored, or None where they are not.
+
+        Raises:
+            InputError: settings of scores without metrics, or such that do not go together.
+        """
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(Protocol)}
+        if self.metrics is not None:
+            return Scoring(metrics=self.metrics, **given)
+        if self.other is not None:
+            return Scoring(metrics=COMPARED, **given)
+        changed = [
+            f"--{field.name.replace('_', '-')}"
+            for field in dataclasses.fields(Protocol)
+            if given[field.name] != field.default
+        ]
+        if changed:
+            raise InputError(f"{', '.join(changed)}: only for scores of images; name them with --metrics")
+        return None
 
 
 def run(arguments: list[str]) -> int:
     """Measures a model."""
     flags = tyro.cli(Flags, args=arguments, prog="jaxgan evaluate")
+    plan = flags.plan()
+    if flags.other is not None and plan is not None:
+        return _compare([runs.open_run(path) for path in (flags.run, flags.other)], plan, flags.resamples)
     opened = runs.open_run(flags.run)
+    return _held_out(opened) if plan is None else _score(opened, plan)
+
+
+def _held_out(opened: runs.Run) -> int:
     step, scores, written = evaluation.evaluate(opened, print)
     print(f"{opened.model.name} after {step} steps, on {scores['images']} test images of {scores['data']}:")
     _print(scores)
@@ -31,10 +74,56 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _score(opened: runs.Run, plan: Scoring) -> int:
+    started = time.perf_counter()
+    with progress.counter() as watch:
+        assessor = run_scores.prepare(opened.model, opened.settings, plan, watch=watch)
+        step, state = runs.restore(opened, print)
+        scorer = assessor.scorer
+        scores = scorer.score(scorer.fetch(scorer.draw(state), watch))
+    line = run_scores.line(step, scores, assessor.protocol, started)
+    run_scores.append(opened.folder, line)
+    _print_scores(opened, line, assessor.note)
+    print(f"the results are in {opened.folder.scores_file}")
+    return 0
+
+
+def _print_scores(opened: runs.Run, line: dict[str, Any], note: str) -> None:
+    protocol = line["protocol"]
+    print(
+        f"{opened.model.name} after {line['step']} steps, {protocol['samples']} samples against "
+        f"{protocol['real']} {protocol['split']} images of {protocol['data']}:"
+    )
+    _print(line["scores"])
+    accuracy = protocol.get("extractor_accuracy")
+    if accuracy is not None:
+        print(f"  (seen by a classifier of these data with a test accuracy of {accuracy:.4f})")
+    if note:
+        print(note)
+
+
+def _compare(pair: list[runs.Run], plan: Scoring, resamples: int) -> int:
+    with progress.counter() as watch:
+        found = comparison.compare(pair, plan, resamples=resamples, say=print, watch=watch)
+    first, second = found.lines
+    for letter, run, line in zip("AB", pair, found.lines, strict=True):
+        print(f"{letter}: {run.folder.path}, {run.model.name} after {line['step']} steps")
+    print(f"  {'':<32}{'A':>10}{'B':>10}{'A - B':>10}   95 % interval")
+    for name, difference in found.differences.items():
+        row = (first["scores"][name], second["scores"][name], difference.value)
+        numbers = "".join(f"{value:10.4g}" for value in row)
+        print(f"  {name.replace('_', ' '):<32}{numbers}   {difference.low:.4g} to {difference.high:.4g}")
+    print(f"the intervals are from {resamples} resamples of the images; one that holds 0 shows no difference")
+    if found.note:
+        print(found.note)
+    return 0
+
+
 def _print(scores: dict[str, Any]) -> None:
     for name, value in scores.items():
-        if isinstance(value, float):
-            print(f"  {name.replace('_', ' '):<24}{value:.4f}")
+        if isinstance(value, int | float) and name not in HEAD:
+            number = value if isinstance(value, int) else f"{value:.4f}"
+            print(f"  {name.replace('_', ' '):<32}{number}")
     if "classes" in scores:
         print(f"  {'class':<24}precision  recall      f1  images")
         for name, row in scores["classes"].items():

@@ -1,0 +1,165 @@
+"""The scores of a run's generator: its settings and its data put together with what scores them."""
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxgan import __version__, data, parallel, scoring, zoo
+from jaxgan.extractors import Extractor
+from jaxgan.run_folder import RunFolder
+from jaxgan.scoring import Scoring
+from jaxgan.settings import Settings, read_data
+from jaxgan.steps import GAN
+from jaxgan.steps.state import evaluate_network
+from jaxgan.typing import Array, PyTree, Watch, unwatched
+from jaxgan.validation import InputError
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+
+
+class Assessor(NamedTuple):
+    """All that scores the states of a run.
+
+    Attributes:
+        scorer: draws, fetches and counts.
+        extractor: what sees the images.
+        real: what is known of the real images.
+        plan: the settings.
+        protocol: what is written beside the scores.
+        note: what a reader of the scores must know, or nothing.
+    """
+
+    scorer: scoring.Scorer
+    extractor: Extractor
+    real: scoring.Real
+    plan: Scoring
+    protocol: dict[str, Any]
+    note: str
+
+
+def prepare(
+    model: zoo.Model,
+    settings: Settings,
+    plan: Scoring,
+    *,
+    layout: parallel.Layout | None = None,
+    watch: Watch = unwatched,
+) -> Assessor:
+    """Reads the real images and puts together what scores a run.
+
+    Args:
+        model: the model of the run.
+        settings: its settings.
+        plan: what is scored, and how.
+        layout: the devices; all of them by default.
+        watch: told how the work goes on.
+
+    Raises:
+        InputError: it is no GAN, or the data do not suit the plan.
+    """
+    gan = model.build(settings.model)
+    if not isinstance(gan, GAN):
+        raise InputError(f"{model.name} draws no images; {plan.metrics} are scores of generated images")
+    images = {split: _read(settings, split) for split in ("train", "test")}
+    chosen = images[plan.split] or read_data(settings, plan.split)
+    plan.check_real(chosen)
+    extractor = scoring.choose_extractor(plan, images["train"], images["test"], watch=watch)
+    real = scoring.read_real(chosen, extractor, plan, layout=layout, watch=watch)
+    scorer = scoring.make_scorer(_source(model, settings, gan), extractor, real, plan, layout=layout)
+    size = len(real.moments.mean) if real.moments is not None else 0
+    protocol = _protocol(settings, plan, chosen, extractor, real)
+    return Assessor(scorer, extractor, real, plan, protocol, scoring.few_samples(plan, real, size))
+
+
+def begin(assessor: Assessor, step: int, state: PyTree) -> Callable[[], dict[str, Any]]:
+    """Gives all the work of scoring a state to the device, which then needs the state no more.
+
+    Returns:
+        What waits for the device and gives the line for ``scores.jsonl``.
+    """
+    started = time.perf_counter()
+    drawn = list(assessor.scorer.draw(state))
+
+    def finish() -> dict[str, Any]:
+        batches = assessor.scorer.fetch(drawn, unwatched)
+        return line(step, assessor.scorer.score(batches), assessor.protocol, started)
+
+    return finish
+
+
+def line(step: int, scores: dict[str, float], protocol: dict[str, Any], started: float) -> dict[str, Any]:
+    """Makes a line for ``scores.jsonl``.
+
+    Args:
+        step: the step of the state.
+        scores: the scores by their names.
+        protocol: all that decides them.
+        started: when the work began, by `time.perf_counter`.
+    """
+    seconds = round(time.perf_counter() - started, 3)
+    return {"step": step, "scores": scores, "protocol": protocol, "seconds": seconds, "time": time.time()}
+
+
+def append(folder: RunFolder, scores: dict[str, Any]) -> None:
+    """Adds a line to a run's scores.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        folder.append_scores(scores)
+    except OSError as error:
+        raise InputError(f"{folder.scores_file} cannot be written: {error.strerror}") from None
+
+
+def versions() -> dict[str, str]:
+    """Names the versions that results depend on."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"jaxgan": __version__, "python": platform.python_version(), **found}
+
+
+def _read(settings: Settings, split: str) -> data.Dataset | None:
+    with suppress(InputError):
+        return read_data(settings, split)
+    return None
+
+
+def _source(model: zoo.Model, settings: Settings, gan: GAN) -> scoring.Source:
+    def generate(state: PyTree, keys: Array) -> Array:
+        return jax.vmap(lambda key: gan.sample(state, key, 1)[0])(keys)
+
+    source = scoring.Source(generate, settings.model.image_shape, settings.model.value_range)
+    network, shape = model.networks(settings.model).get("generator", (None, ()))
+    if network is None or len(shape) != 1:
+        return source
+
+    def decode(state: PyTree, latents: Array) -> Array:
+        params = state.ema_params or state.generator.params
+        return evaluate_network(network, params, state.generator.model_state, latents)
+
+    return source._replace(latents=lambda key: jax.random.normal(key, shape), decode=decode)
+
+
+def _protocol(
+    settings: Settings, plan: Scoring, images: data.Dataset, extractor: Extractor, real: scoring.Real
+) -> dict[str, Any]:
+    metrics = {name: dict(scoring.METRICS[name].protocol) for name in plan.names}
+    return {
+        **extractor.protocol,
+        "data": settings.data,
+        "data_sha256": real.data_sha256,
+        "split": plan.split,
+        "crop": settings.crop,
+        "image_shape": list(images.image_shape),
+        "quantisation": scoring.QUANTISATION,
+        "real": real.images,
+        "samples": plan.samples,
+        "seed": plan.scoring_seed,
+        "metrics": metrics,
+        "versions": versions(),
+    }
