@@ -59,9 +59,12 @@ class Desk:
 
     async def start(self, _: Request) -> Response:
         """Says what is to be done."""
-        answers = self.answers()
-        number = judging.next_trial(self.session, answers)
-        return self._page("start.html", done=len(answers), number=number) if number else _see("/result")
+        done = len(self.answers())
+        return _see("/result") if done == len(self.session.trials) else self._page("start.html", done=done)
+
+    async def onward(self, _: Request) -> Response:
+        """Leads to the trial that is next."""
+        return _see_trial(judging.next_trial(self.session, self.answers()))
 
     async def trial(self, request: Request) -> Response:
         """Shows the trial that is next; for any other number, leads there."""
@@ -190,6 +193,7 @@ def make_app(desk: Desk, host: str) -> Starlette:
     """
     routes = [
         Route("/", desk.start),
+        Route("/trial", desk.onward),
         Route("/trial/{number}", desk.trial),
         Route("/trial/{number}", desk.vote, methods=["POST"]),
         Route("/result", desk.result),
