@@ -40,7 +40,7 @@ class Flags(Generic[S]):
 def run(arguments: list[str]) -> int:
     """Trains a model."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        lines = [f"  {name:<10}{zoo.get(name).summary}" for name in zoo.names()]
+        lines = [f"  {name:<10}{zoo.get(name).summary}" for name in zoo.trainable()]
         print(USAGE.format(models="\n".join(lines)), end="")
         return 0 if arguments else 2
     model = zoo.get(arguments[0])
@@ -79,7 +79,12 @@ def _train(model: zoo.Model, flags: Flags[Settings]) -> int:
         print(f"to go on: jaxgan train {model.name} --resume --out {folder.path}")
         return 128 + outcome.signal
     print(f"trained {model.name} for {outcome.step} steps; the results are in {folder.path}:")
-    for path in (max(folder.samples.glob("*.png"), default=None), folder.curves, folder.metrics_file):
-        if path is not None:
+    for path in (
+        max(folder.samples.glob("*.png"), default=None),
+        folder.curves,
+        folder.score_curves,
+        folder.metrics_file,
+    ):
+        if path is not None and path.exists():
             print(f"  {path}")
     return 0
