@@ -87,7 +87,9 @@ def load(name: str, folder: Path | None = None) -> tuple[PyTree, str]:
     if source is None:
         raise InputError(f"{file} does not say what it was made from; make it anew: jaxgan weights {name}")
     folding.check(file, tensors, folding.params_shapes())
-    return unflatten_dict({name: jnp.asarray(value) for name, value in tensors.items()}, sep="."), source
+    return unflatten_dict(
+        {name: jnp.asarray(value, jnp.float32) for name, value in tensors.items()}, sep="."
+    ), source
 
 
 def convert(source: Path, *, folder: Path | None = None, expected: str | None = INCEPTION.sha256) -> Path:
@@ -110,14 +112,17 @@ def convert(source: Path, *, folder: Path | None = None, expected: str | None = 
     tensors, metadata = _read_safetensors(source) if is_safe else ({}, {})
     digest = metadata.get("source_sha256") or _digest(source)
     if expected not in (None, digest):
-        raise InputError(f"{source} has the SHA-256 {digest}; that of the published file is {expected}")
+        raise InputError(
+            f"{source} has the SHA-256 {digest}; that of the published file is {expected}; "
+            "--unchecked takes any"
+        )
     if "source_sha256" in metadata:
         folding.check(source, tensors, folding.params_shapes())
         folded = dict(tensors)
     else:
         folded = folding.fold(source, tensors if is_safe else torch_files.read_tensors(source))
     target = path("inception", folder)
-    _write(target, folded, {"source_sha256": digest, "network": "inception-2015-12-05"})
+    _write(target, folded, {"source_sha256": digest})
     return target
 
 
@@ -163,7 +168,7 @@ def _fetch(url: str, file: Path, published: Published, watch: Watch) -> str | No
                 digest.update(chunk)
                 done += len(chunk)
                 watch("bytes", done, published.size)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return str(getattr(error, "reason", "") or error or type(error).__name__)
     if done != published.size:
         return (
