@@ -1,4 +1,4 @@
-"""Run by test_parallel in a process of its own: trains on every layout and compares with one device.
+"""Run by test_parallel in a process of its own: trains and scores on every layout, compares with one device.
 
 usage: agreement.py MODELS DEVICES [PROCESS_ID PROCESS_COUNT PORT]
 """
@@ -6,6 +6,8 @@ usage: agreement.py MODELS DEVICES [PROCESS_ID PROCESS_COUNT PORT]
 import functools
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import jax
 
@@ -20,7 +22,7 @@ if cluster:
 
 import numpy as np  # noqa: E402
 
-from jaxgan import parallel  # noqa: E402
+from jaxgan import data, extractors, parallel, scoring  # noqa: E402
 from jaxgan.classifiers import cnn  # noqa: E402
 from jaxgan.gans import dcgan  # noqa: E402
 from jaxgan.steps import Adam, Adversarial  # noqa: E402
@@ -69,6 +71,26 @@ def train(model, layout, **process):
     return [np.asarray(leaf) for leaf in jax.tree.leaves((state, metrics))], donated
 
 
+def score(layout):
+    """Scores the untrained DCGAN by a fixed function of its images."""
+    weights = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)
+    extractor = extractors.of_function(
+        lambda pixels: pixels.reshape(len(pixels), -1) @ weights, name="projected", digest="1"
+    )
+    source = scoring.Source(
+        lambda state, keys: jax.vmap(lambda key: MODELS["dcgan"].sample(state, key, 1)[0])(keys),
+        (8, 8, 1),
+        (-1.0, 1.0),
+    )
+    plan = scoring.Scoring(metrics="fid,is,pr", samples=300, real=300)
+    images = data.load("digits", image_size=(8, 8), channels=1)
+    with tempfile.TemporaryDirectory() as folder:
+        real = scoring.read_real(images, extractor, plan, layout=layout, folder=Path(folder))
+    scorer = scoring.make_scorer(source, extractor, real, plan, layout=layout)
+    state = layout.put_state(initial("dcgan"))
+    return scorer.score(scorer.fetch(scorer.draw(state), lambda *_: None))
+
+
 if cluster:
     assert not parallel.on_any_process(False)
     assert parallel.on_any_process(process_id == 1)
@@ -83,4 +105,6 @@ for model in models:
         difference = max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in pairs)
         report["differences"][f"{model} {mode}"] = difference
         report["donated"][f"{model} {mode}"] = donated
+wanted, scores = score(alone), score(parallel.layout("pmap"))
+report["scores"] = {name: abs(scores[name] - value) / max(abs(value), 1) for name, value in wanted.items()}
 print(json.dumps(report))

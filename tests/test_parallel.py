@@ -35,6 +35,8 @@ def check(found, *, devices, cases):
     # makes small gradients large.
     assert max(found["differences"].values()) < 5e-6, found
     assert all(found["donated"].values()), found
+    assert len(found["scores"]) == 7
+    assert max(found["scores"].values()) < 1e-5, found["scores"]
 
 
 @pytest.mark.smoke

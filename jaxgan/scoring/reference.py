@@ -115,8 +115,8 @@ def batch_size(layout: parallel.Layout) -> int:
 
 def _read(path: Path) -> Gathered | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        with path.open("rb") as file:
+            arrays = dict(np.load(file, allow_pickle=False))
     except (OSError, ValueError, zipfile.BadZipFile, EOFError):  # not there, or cut short
         return None
     total = moments.Moments(*(arrays[name] for name in moments.Moments._fields)) if "mean" in arrays else None
