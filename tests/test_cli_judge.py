@@ -109,7 +109,10 @@ def snapshot(folder):
         (["gan", "--host", "0.0.0.0"], "--host is '0.0.0.0'; it must be one address or name of this machine"),
         (["gan", "--votes", "gan"], "--votes gan is a folder or a device; it must be a file"),
         (["gan", "--votes", "gan/metrics.jsonl"], "--votes gan/metrics.jsonl is no file of votes"),
-        (["gan", "--votes", "none/votes.jsonl"], "--votes none/votes.jsonl cannot be written"),
+        (
+            ["gan", "--images", "12", "--votes", "none/votes.jsonl"],
+            "--votes none/votes.jsonl cannot be written",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -196,14 +199,14 @@ def test_real_images_are_those_of_the_data_and_generated_ones_those_of_the_run(r
 
 
 def test_a_session_goes_on_where_it_stopped_and_its_result_is_kept_once(run, monkeypatch, capsys):
-    arguments = [str(run), "--images", "6", "--judge", "Anna"]
+    arguments = [str(run), "--images", "12", "--judge", "Anna"]
     status, _ = judge(monkeypatch, arguments, lambda *_: "real", most=4)
     assert status == 130
-    assert "4 of 6 votes are in" in capsys.readouterr().out
+    assert "4 of 12 votes are in" in capsys.readouterr().out
     assert not (run / "scores.jsonl").exists()
     numbers = []
     status, page = judge(monkeypatch, arguments, lambda number, _: numbers.append(number) or "real")
-    assert (status, numbers) == (0, [5, 6])
+    assert (status, numbers) == (0, list(range(5, 13)))
     assert "Error rate: 50.0%" in page
     once = (run / "scores.jsonl").read_bytes()
     status, page = judge(monkeypatch, arguments, None)
@@ -219,17 +222,16 @@ def test_a_session_goes_on_where_it_stopped_and_its_result_is_kept_once(run, mon
     (run / "scores.jsonl").write_bytes(once[:40])  # killed between the last vote and the end of its line
     assert judge(monkeypatch, arguments, None)[0] == 0
     assert len(runs.open_run(run).folder.read_scores()) == 1
-    assert [vote["trial"] for vote in votes_of(run)] == [1, 2, 3, 4, 5, 6]
+    assert [vote["trial"] for vote in votes_of(run)] == list(range(1, 13))
 
 
 def test_several_people_judge_one_run(run, monkeypatch):
     for name, answer in (("Anna", "real"), ("Ben", "fake")):
         assert (
-            judge(monkeypatch, [str(run), "--images", "4", "--judge", name], lambda *_, a=answer: a)[0] == 0
+            judge(monkeypatch, [str(run), "--images", "12", "--judge", name], lambda *_, a=answer: a)[0] == 0
         )
-    assert [(vote["judge"], vote["answer"]) for vote in votes_of(run)] == [("Anna", "real")] * 4 + [
-        ("Ben", "fake")
-    ] * 4
+    found = [(vote["judge"], vote["answer"]) for vote in votes_of(run)]
+    assert found == [*[("Anna", "real")] * 12, *[("Ben", "fake")] * 12]
     assert [line["protocol"]["judge"] for line in runs.open_run(run).folder.read_scores()] == ["Anna", "Ben"]
 
 
@@ -238,13 +240,13 @@ def test_two_runs_are_compared(run, tmp_path, monkeypatch, capsys):
     shutil.copytree(run, tmp_path / "other")
     rewrite(tmp_path / "other", seed=1)
     bright = lambda _, page: ("left", "right")[int(np.argmax([image.sum() for image in pixels(page)]))]  # noqa: E731
-    status, page = judge(monkeypatch, [str(run), str(tmp_path / "other"), "--images", "10"], bright)
+    status, page = judge(monkeypatch, [str(run), str(tmp_path / "other"), "--images", "6"], bright)
     assert status == 0
     wins = sum(vote["answer"] == vote["truth"] for vote in votes_of(run))
-    assert f"Win rate of gan: {wins / 10:.1%}" in page
-    assert f"{wins} of 10" in capsys.readouterr().out
+    assert f"Win rate of gan: {wins / 6:.1%}" in page
+    assert f"{wins} of 6" in capsys.readouterr().out
     (line,) = runs.open_run(run).folder.read_scores()
-    assert line["scores"]["human_win_rate"] == wins / 10
+    assert line["scores"]["human_win_rate"] == wins / 6
     assert [found["run"] for found in line["protocol"]["runs"]] == ["gan", "other"]
     assert {vote["truth"] for vote in votes_of(run)} == {"left", "right"}
 

@@ -11,7 +11,7 @@ from jaxgan.app.judging import Picture, Trial
 
 Source = Callable[[np.ndarray], np.ndarray]
 """``int64[n] -> uint8[n, H, W, C]``: the images with these numbers."""
-SIDE = 420
+SIDE = 336
 """Images smaller than this, in pixels of a page, are enlarged by whole factors."""
 
 
@@ -81,10 +81,10 @@ def shown(images: Sequence[np.ndarray]) -> list[Shown]:
         images: uint8[H, W, C] each.
 
     >>> [(image.height, image.width) for image in shown([np.zeros((28, 28, 1), np.uint8)])]
-    [(420, 420)]
+    [(336, 336)]
     >>> few, many = np.zeros((8, 8, 3), np.uint8), np.zeros((32, 64, 3), np.uint8)
     >>> [(image.height, image.width) for image in shown([few, many])]
-    [(416, 416), (416, 832)]
+    [(336, 336), (336, 672)]
     """
     height = max(image.shape[0] * max(1, SIDE // max(image.shape[:2])) for image in images)
     return [
