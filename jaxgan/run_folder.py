@@ -19,8 +19,8 @@ class RunFolder:
     """Where a run keeps what it makes.
 
     ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``scores.jsonl`` one for
-    each evaluation, ``samples/`` the grids, ``checkpoints/`` the states, ``losses.png`` the curves. A folder
-    that holds ``config.json`` is a run.
+    each evaluation, ``votes.jsonl`` one for each answer of a person, ``samples/`` the grids, ``checkpoints/``
+    the states, ``losses.png`` and ``scores.png`` the curves. A folder that holds ``config.json`` is a run.
     """
 
     path: Path
@@ -89,7 +89,8 @@ class RunFolder:
 
     def read_scores(self) -> list[dict[str, Any]]:
         """Reads the scores; lines that were cut short or damaged are left out."""
-        return _read_lines(self.scores_file)
+        lines = _read_lines(self.scores_file)
+        return [line for line in lines if isinstance(line.get("scores"), dict) and "protocol" in line]
 
     def append_scores(self, line: dict[str, Any]) -> None:
         """Adds one line to the scores: ``step``, ``scores``, ``protocol`` and what else belongs to them."""

@@ -8,7 +8,8 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-collect_ignore = ["agreement.py", "references"]  # programs: one that test_parallel starts, those of other libraries
+collect_ignore = ["agreement.py", "references"]
+"""Programs: the one that test_parallel starts, and those that ask other libraries what is right."""
 
 
 def pytest_configure(config):

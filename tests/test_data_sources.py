@@ -366,3 +366,38 @@ def test_other_splits_and_channels_are_refused():
     refused("digits", r"image_size is \(0, 8\)", size=(0, 8))
     refused("folder:~nobody-of-that-name/x", "cannot be found")
     refused(f"folder:/{'x' * 300}", "cannot be read|is not a folder")
+
+
+def test_stacks_are_three_images_with_a_joined_label(tmp_path):
+    grey = pixels(30, 4, 6)
+    labels = np.arange(30) % 3
+    np.savez(tmp_path / "a.npz", x_train=grey, y_train=labels, x_test=grey[:9], y_test=labels[:9])
+    stacks = load(f"stacked:npz:{tmp_path / 'a.npz'}", channels=3)
+    assert (len(stacks), stacks.num_classes, stacks.classes[14]) == (240_000, 27, "112")
+    found = stacks.read(np.arange(200))
+    base = load(f"npz:{tmp_path / 'a.npz'}").read(np.arange(30))
+    by_content = {image.tobytes(): label for image, label in zip(base["image"], base["label"], strict=True)}
+    for image, label in zip(found["image"], found["label"], strict=True):
+        digits = [by_content[np.ascontiguousarray(image[..., channel]).tobytes()] for channel in range(3)]
+        assert label == 9 * digits[0] + 3 * digits[1] + digits[2]
+    again = load(f"stacked:npz:{tmp_path / 'a.npz'}", channels=3).read(np.arange(200))
+    np.testing.assert_array_equal(found["image"], again["image"])
+    assert len(np.unique(stacks.read(np.arange(2000))["label"])) == 27
+    assert len(load(f"stacked:npz:{tmp_path / 'a.npz'}", "test", channels=3)) == 40_000
+
+
+def test_stacks_need_three_channels_labels_and_few_classes(tmp_path):
+    refused("stacked:digits", "makes images of 3 channels, not 1; give --model.channels 3")
+    np.savez(tmp_path / "bare.npz", images=pixels(30, 4, 6))
+    refused(f"stacked:npz:{tmp_path / 'bare.npz'}", "needs images with labels", channels=3)
+    np.savez(tmp_path / "many.npz", images=pixels(100, 4, 6), labels=np.arange(100))
+    refused(f"stacked:npz:{tmp_path / 'many.npz'}", "has 100 classes; at most 40 stack", channels=3)
+    refused("stacked:", "it must be one of", channels=3)
+    refused("stacked:stacked:digits", "makes images of 3 channels, not 1", channels=3)
+
+
+def test_the_digest_of_a_data_set_is_that_of_its_content():
+    first, again = load("digits"), load("digits")
+    assert data.digest(first) == data.digest(again)
+    others = [load("digits", "test"), load("digits", size=(4, 4)), load("digits", channels=3)]
+    assert len({data.digest(images) for images in (first, *others)}) == 4

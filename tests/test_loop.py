@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from jaxgan import parallel, run_folder
+from jaxgan.assessment import Assessment
 from jaxgan.checkpoint import Checkpoints
 from jaxgan.gans import dcgan
 from jaxgan.loop import Cadence, Drawing, NonFiniteError, fit
@@ -54,7 +55,7 @@ def sample():
 def train(tmp_path, sample):
     key = jax.random.key(0)
 
-    def run(name, steps, *, batches=None, resume=False, cadence=CADENCE, trainable=GAN, display=None):
+    def run(name, steps, *, batches=None, resume=False, cadence=CADENCE, trainable=GAN, **options):
         path = tmp_path / name
         folder = run_folder.open_run(path) if resume else run_folder.create(path, {"model": "test"})
         outcome = fit(
@@ -65,7 +66,7 @@ def train(tmp_path, sample):
             folder=folder,
             cadence=cadence,
             drawing=Drawing(lambda state: sample(state, key, 4), (-1, 1)),
-            display=display,
+            **options,
             resume=resume,
         )
         return folder, outcome
@@ -240,3 +241,23 @@ def test_every_line_of_the_metrics_is_json(train):
     folder, _ = train("run", 4)
     for line in folder.metrics_file.read_text().splitlines():
         assert json.loads(line)["time"] > 0
+
+
+def test_scores_are_written_beside_the_metrics_and_bad_samples_end_the_run(train):
+    def begin(step, state):
+        values = state.step + 1
+
+        def finish():
+            if step == 6:
+                raise InputError("features of 4 samples of 4 are not finite")
+            return {"step": step, "scores": {"next": float(values)}, "protocol": {}}
+
+        return finish
+
+    with pytest.raises(
+        NonFiniteError, match="cannot be scored: features of 4 samples of 4 are not finite; the last good"
+    ):
+        train("run", 20, assessment=Assessment(3, begin))
+    folder, _ = train("other", 5, assessment=Assessment(3, begin))
+    assert [(line["step"], line["scores"]["next"]) for line in folder.read_scores()] == [(3, 4), (5, 6)]
+    assert folder.score_curves.exists()

@@ -15,7 +15,7 @@ COMMANDS = {
     "benchmark": "time steps, ops, data sources and peers",
 }
 
-COMPILING = ("train", "sample", "evaluate")
+COMPILING = ("train", "sample", "evaluate", "judge")
 """The commands that run programs on a device."""
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]
