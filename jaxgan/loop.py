@@ -168,7 +168,7 @@ class _Run:
             try:
                 first, state = self._restore(key) if resume else (0, self._start(key))
                 outcome = self._steps(state, self.layout.put_state(key), first, caught)
-                self.assessor.collect(wait=True)
+                self._collect(wait=True)
             finally:
                 self.assessor.close()
                 self.checkpoints.close()
@@ -256,7 +256,13 @@ class _Run:
             times = {"images_per_second": rate, "time": round(time.time(), 3)}
             self.folder.append_metrics({"step": step, **values, **times})
         self.display.update(step, rate, values)
-        self.assessor.collect()
+        self._collect()
+
+    def _collect(self, *, wait: bool = False) -> None:
+        try:
+            self.assessor.collect(wait=wait)
+        except InputError as error:  # the samples themselves, since all else was checked before
+            raise NonFiniteError(f"the samples cannot be scored: {error}; {self._advice()}") from None
 
     def _advice(self) -> str:
         kept = self.checkpoints.steps()
