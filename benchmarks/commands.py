@@ -10,6 +10,7 @@ COMMANDS = {
     "ops": "time every op and its derivatives, in each form",
     "loops": "time work inside lax.cond and lax.scan against the same outside",
     "data": "images per second of every data source",
+    "metrics": "time FID, Inception and the scores of a generator, also in torch-fidelity",
     "scaling": "time a step on 1 to N devices",
     "peers": "time the same work in other libraries",
     "estimate": "compile a step for a TPU that is not there",

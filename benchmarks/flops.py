@@ -1,4 +1,4 @@
-"""The analytic work of a training step: counted from jaxgan's own, whoever does it."""
+"""The analytic work of a training step, or of Inception: counted from jaxgan's own, whoever does it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import cost
+from jaxgan.classifiers import inception
 
 from .contenders import jaxgan as ours
 from .records import Case
@@ -36,6 +37,25 @@ def of_sample(case: Case) -> float:
         state = jax.eval_shape(trainable.init, key)
         single = cost.forward_flops(trainable.step, state, batch, key)
     return float(single * ours.repetitions(case.options))
+
+
+def of_inception(images: int) -> float:
+    """Counts the FLOPs of the features of Inception of so many images of its own size.
+
+    >>> of_inception(16) / 16 > 1e10
+    True
+    """
+    network, shape = inception.networks()["network"]
+    batch = jax.ShapeDtypeStruct((images, *shape), jnp.float32)
+
+    def features(variables: Any, x: Any) -> Any:
+        found: Any = network.apply(variables, x, train=False)
+        return found["pool3"]
+
+    with _off_the_devices():
+        key: Any = jax.eval_shape(lambda: jax.random.key(0))
+        variables = jax.eval_shape(lambda key, x: network.init(key, x, train=False), key, batch)
+        return float(cost.forward_flops(features, variables, batch))
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from .records import Case, Report, Row, Scalar
 
 OURS = "jaxgan"
 PEERS = ("flax", "keras_jax", "keras_tensorflow", "torch", "torch_compile")
+CONTENDERS = (OURS, *PEERS)
 SPEED = "speed_over_jaxgan"
 """The figure of a row: its images per second over jaxgan's in the same work."""
 
@@ -102,8 +103,8 @@ def run(arguments: list[str]) -> int:
     return 0 if any(row.status == "ok" for row in rows) else 1
 
 
-def interpreters(pairs: Sequence[str]) -> dict[str, str]:
-    """Reads ``NAME=PATH`` pairs: the Python of each contender.
+def interpreters(pairs: Sequence[str], names: Sequence[str] = CONTENDERS) -> dict[str, str]:
+    """Reads ``NAME=PATH`` pairs: the Python of each contender, of those named.
 
     Raises:
         InputError: not such a pair, an unknown contender, one named twice, or a file that cannot be run.
@@ -111,8 +112,8 @@ def interpreters(pairs: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
-        require(bool(equals and path), "python", pair, "NAME=PATH, such as torch=/usr/bin/python3")
-        check_contender(name)
+        require(bool(equals and path), "python", pair, f"NAME=PATH, such as {names[-1]}=/usr/bin/python3")
+        check_contender(name, names)
         require(name not in found, "python", pair, f"given once for {name}")
         program = shutil.which(Path(path).expanduser())
         require(program is not None, f"the interpreter of {name}", path, "a program that can be run")
@@ -120,8 +121,8 @@ def interpreters(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def check_contender(name: str) -> None:
-    """Refuses a contender that there is not.
+def check_contender(name: str, names: Sequence[str] = CONTENDERS) -> None:
+    """Refuses a contender that is not among those named.
 
     Raises:
         InputError: its message names those there are.
@@ -132,7 +133,6 @@ def check_contender(name: str) -> None:
     jaxgan.validation.InputError: peer is 'torch-compile'; it must be one of jaxgan, flax, keras_jax,
     keras_tensorflow, torch, torch_compile; did you mean torch_compile?
     """
-    names = (OURS, *PEERS)
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""

@@ -159,7 +159,7 @@ def _protocol(
         "quantisation": scoring.QUANTISATION,
         "real": real.images,
         "samples": plan.samples,
-        "seed": plan.scoring_seed,
+        "seed": plan.seed,
         "metrics": metrics,
         "versions": versions(),
     }

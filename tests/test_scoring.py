@@ -73,7 +73,7 @@ def by_hand(digits, state):
 
 
 def test_scores_are_those_of_the_images_themselves(digits, state, by_hand):
-    plan = scoring.Scoring(metrics="fid,is,pr", samples=300, scoring_seed=7)
+    plan = scoring.Scoring(metrics="fid,is,pr", samples=300, seed=7)
     found, batch, real = score(SOURCE, state, digits, plan)
     _, (real_features, fake_features) = by_hand
     np.testing.assert_allclose(batch.features, fake_features, atol=0.1)  # a pixel may round the other way
@@ -89,7 +89,7 @@ def test_scores_are_those_of_the_images_themselves(digits, state, by_hand):
 
 
 def test_images_that_are_there_are_scored_as_if_they_were_drawn(digits, state, by_hand):
-    plan = scoring.Scoring(metrics="fid,ms_ssim", samples=300, scoring_seed=7)
+    plan = scoring.Scoring(metrics="fid,ms_ssim", samples=300, seed=7)
     drawn, _, _ = score(SOURCE, state, digits, plan)
     given = scoring.score_images(by_hand[0], digits, EXTRACTOR, plan)
     assert given == pytest.approx(drawn, rel=1e-3)
@@ -138,7 +138,7 @@ def test_real_images_are_seen_once_and_again_when_anything_changes(digits):
     np.testing.assert_array_equal(*(metrics.features.ordered(real.features) for real in (first, second)))
     other = extractors.of_function(project, name="projected", digest="2")
     assert watched(digits, other, plan)[1]
-    assert watched(digits, EXTRACTOR, scoring.Scoring(metrics="fid,kid", samples=1000, scoring_seed=1))[1]
+    assert watched(digits, EXTRACTOR, scoring.Scoring(metrics="fid,kid", samples=1000, seed=1))[1]
     assert watched(data.load("digits", "test", image_size=(12, 12), channels=1), EXTRACTOR, FID)[1]
 
 
@@ -174,7 +174,7 @@ def test_the_interval_of_a_generator_with_itself_holds_zero_and_that_of_another_
 
 def test_the_interval_is_about_as_wide_as_scores_really_vary(digits, state):
     """Scores of other seeds spread as the bootstrap says, within a factor of two."""
-    plans = [scoring.Scoring(metrics="ms_ssim", samples=200, scoring_seed=seed) for seed in range(12)]
+    plans = [scoring.Scoring(metrics="ms_ssim", samples=200, seed=seed) for seed in range(12)]
     values = [score(SOURCE, state, digits, plan)[0]["ms_ssim"] for plan in plans]
     found, batch, real = score(SOURCE, state, digits, plans[0])
     judged = scoring.Judged(found, batch)
@@ -208,7 +208,7 @@ def test_few_samples_are_said(digits):
         ({"real": 1}, "real is 1"),
         ({"extractor": "vgg"}, "extractor is 'vgg'"),
         ({"split": "validation"}, "split is 'validation'"),
-        ({"scoring_seed": -1}, "scoring_seed is -1"),
+        ({"seed": -1}, "seed is -1"),
         ({"resize": "clean"}, "resize is 'clean'; it must be left out"),
         ({"metrics": "modes", "extractor": "inception"}, "'cnn' for modes"),
     ],

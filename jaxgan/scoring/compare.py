@@ -87,7 +87,7 @@ def compare(
     Source: Efron and Tibshirani, An introduction to the bootstrap, 1993.
     """
     require(resamples >= 20, "resamples", resamples, ">= 20")
-    random = np.random.default_rng(plan.scoring_seed)
+    random = np.random.default_rng(plan.seed)
     kept = len(features.ordered(real.features)) if real.features is not None else 1
     found: dict[str, list[float]] = {}
     with warnings.catch_warnings():

@@ -57,7 +57,7 @@ def make_scorer(
         raise InputError("ppl needs a generator of latents; this one has none")
     layout = (layout or parallel.layout())._replace(mode="jit")
     look = layout.compile_gathered(_look_at_drawn(source, extractor, plan))
-    variables, key = layout.put_state((extractor.variables, jax.random.key(plan.scoring_seed)))
+    variables, key = layout.put_state((extractor.variables, jax.random.key(plan.seed)))
 
     def draw(state: PyTree) -> Iterator[Drawn]:
         for places in _batches(plan.samples, layout):

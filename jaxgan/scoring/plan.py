@@ -21,7 +21,7 @@ class Protocol:
             are those of the literature.
         resize: how images come to Inception's size: legacy (the default), or clean.
         split: the real images: train or test.
-        scoring_seed: the seed of the generated images and of the choice of real ones.
+        seed: the seed of the generated images and of the choice of real ones.
     """
 
     samples: int = 10_000
@@ -29,14 +29,14 @@ class Protocol:
     extractor: Literal["cnn", "inception"] = "cnn"
     resize: Literal["legacy", "clean"] | None = None
     split: Literal["train", "test"] = "train"
-    scoring_seed: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         require(self.samples >= 2, "samples", self.samples, ">= 2")
         require(self.real is None or self.real >= 2, "real", self.real, ">= 2")
         require(self.extractor in ("cnn", "inception"), "extractor", self.extractor, "'cnn' or 'inception'")
         require(self.split in ("train", "test"), "split", self.split, "'train' or 'test'")
-        require(0 <= self.scoring_seed < 2**32, "scoring_seed", self.scoring_seed, "in [0, 2**32)")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
         allowed = "left out: only inception resizes"
         require(self.resize is None or self.extractor == "inception", "resize", self.resize, allowed)
 

@@ -49,7 +49,7 @@ def read_real(
     if not wanted:
         return Real(count, digest, None, None)
     kept = min(plan.samples, count) if "features" in wanted else 0
-    order = np.random.default_rng(plan.scoring_seed).permutation(len(images))
+    order = np.random.default_rng(plan.seed).permutation(len(images))
     order = order[:count] if "moments" in wanted else order[:kept]
     key = {
         "data": digest,
