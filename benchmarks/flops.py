@@ -42,8 +42,8 @@ def of_sample(case: Case) -> float:
 def of_inception(images: int) -> float:
     """Counts the FLOPs of the features of Inception of so many images of its own size.
 
-    >>> of_inception(16) / 16 > 1e10
-    True
+    >>> f"{of_inception(1) / 2:.3g} multiply-adds"  # 5.7 billion, as of Inception v3 elsewhere
+    '5.71e+09 multiply-adds'
     """
     network, shape = inception.networks()["network"]
     batch = jax.ShapeDtypeStruct((images, *shape), jnp.float32)

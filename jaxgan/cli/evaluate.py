@@ -11,6 +11,7 @@ from jaxgan import comparison, evaluation, progress, run_scores, runs
 from jaxgan.scoring import RESAMPLES, Protocol, Scoring
 from jaxgan.validation import InputError
 
+WIDTH = 31
 HEAD = ("step", "images")
 """What the sentence above the scores says."""
 COMPARED = "fid"
@@ -108,11 +109,12 @@ def _compare(pair: list[runs.Run], plan: Scoring, resamples: int) -> int:
     first, second = found.lines
     for letter, run, line in zip("AB", pair, found.lines, strict=True):
         print(f"{letter}: {run.folder.path}, {run.model.name} after {line['step']} steps")
-    print(f"  {'':<32}{'A':>10}{'B':>10}{'A - B':>10}   95 % interval")
+    width = max(WIDTH, *map(len, found.differences)) + 1
+    print(f"  {'':<{width}}{'A':>10}{'B':>10}{'A - B':>10}   95 % interval")
     for name, difference in found.differences.items():
         row = (first["scores"][name], second["scores"][name], difference.value)
         numbers = "".join(f"{value:10.4g}" for value in row)
-        print(f"  {name.replace('_', ' '):<32}{numbers}   {difference.low:.4g} to {difference.high:.4g}")
+        print(f"  {name.replace('_', ' '):<{width}}{numbers}   {difference.low:.4g} to {difference.high:.4g}")
     print(f"the intervals are from {resamples} resamples of the images; one that holds 0 shows no difference")
     if found.note:
         print(found.note)
@@ -120,10 +122,14 @@ def _compare(pair: list[runs.Run], plan: Scoring, resamples: int) -> int:
 
 
 def _print(scores: dict[str, Any]) -> None:
-    for name, value in scores.items():
-        if isinstance(value, int | float) and name not in HEAD:
-            number = value if isinstance(value, int) else f"{value:.4f}"
-            print(f"  {name.replace('_', ' '):<32}{number}")
+    numbers = {
+        name.replace("_", " "): value
+        for name, value in scores.items()
+        if isinstance(value, int | float) and name not in HEAD
+    }
+    width = max(WIDTH, *map(len, numbers)) + 1
+    for name, value in numbers.items():
+        print(f"  {name:<{width}}{value if isinstance(value, int) else format(value, '.4f')}")
     if "classes" in scores:
         print(f"  {'class':<24}precision  recall      f1  images")
         for name, row in scores["classes"].items():

@@ -78,11 +78,15 @@ def digest(dataset: Dataset) -> str:
     """Names the content of a data set: the SHA-256 of its pixels and labels, as hexadecimal digits.
 
     It is the same wherever the images lie, and another one for other images, another size or another order.
+    Stacks are named by what they are stacks of.
 
     >>> from jaxgan.data import load
     >>> len(digest(load("digits", image_size=(8, 8), channels=1)))
     64
     """
+    if dataset.base is not None:
+        parts = f"stacks {dataset.split} {dataset.count} {digest(dataset.base)}"
+        return hashlib.sha256(parts.encode()).hexdigest()
     found = hashlib.sha256(repr((dataset.count, dataset.image_shape, dataset.classes)).encode())
     for arrays in in_chunks(dataset):
         for name in sorted(arrays):
