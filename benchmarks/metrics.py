@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.table import Table
+from rich.text import Text
 
 from jaxgan.scoring import Scoring
 from jaxgan.validation import require
 
-from . import flops, machine, peers, process, screen
+from . import flops, machine, peers, process, screen, units
 from .contenders.metrics import WORKS
 from .contenders.torch_fidelity import WORKS as THEIRS
 from .options import Timing
@@ -27,6 +29,20 @@ FILES = {OURS: "metrics", PEER: PEER}
 TARGETS = {"fid": 1.0, "inception": 1.3, "score": 60.0}
 """What is aimed at: torch-fidelity's best speed times so much; for ``score``, seconds of the first pass."""
 SPEED, SHARE = "times_torch_fidelity", "times_target"
+SHOWN = {
+    "FID": "fid",
+    "differs by": "fid_difference",
+    "x torch-fidelity": SPEED,
+    "x target": SHARE,
+    "first pass": "first_pass_seconds",
+    "training": "extractor_seconds",
+}
+"""The figures in the table, by their headings."""
+CAPTION = (
+    "x torch-fidelity: the speed over its best in the same work; x target: that over 1 (fid) or 1.3 "
+    "(inception), for score 60 s over the first pass; differs by: the share by which torch-fidelity's FID is "
+    "another; training: of the extractor, where it was not kept from before"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +87,7 @@ def run(arguments: list[str]) -> int:
         cases = make_cases(flags, platform=host.platform)
         with screen.progress(flags.timing.rounds * len(cases)) as say:
             rows = measure_metrics(cases, flags.timing, pythons, say)
-    return screen.finish(["metrics", *arguments], host, rows, flags.out)
+    return screen.finish(["metrics", *arguments], host, rows, flags.out, table(rows))
 
 
 def make_cases(flags: Flags, *, platform: str = "cpu") -> list[Case]:
@@ -190,3 +206,26 @@ def _with_figures(row: Row, best: float, ours: Row | None) -> Row:
 def _speed(row: Row) -> float:
     """Images, or what else the work is done on, a second; 0 where nothing was timed."""
     return row.case.batch_size / row.median if row.median else 0.0
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Makes the table: the contenders of each work side by side, and why there are no numbers."""
+    problems = [f"{row.case.work} {row.case.contender}: {row.message}" for row in rows if row.message]
+    made = Table(caption=Text("\n".join([CAPTION, *problems])))
+    for heading in ("work", "contender"):
+        made.add_column(heading, no_wrap=True)
+    for heading in ("ms", "p10-p90", "images/s", "GFLOP/s", *SHOWN):
+        made.add_column(heading, justify="right")
+    for row in rows:
+        work = row.flops_per_second
+        cells = [
+            units.milliseconds(row.median) if row.status == "ok" else row.status.replace("_", " "),
+            "-".join(units.milliseconds(row.quantile(share)) for share in (0.1, 0.9))
+            if row.seconds
+            else units.DASH,
+            units.number(row.images_per_second),
+            units.number(work and work / 1e9),
+            *(units.figure(name, row.figures.get(name)) for name in SHOWN.values()),
+        ]
+        made.add_row(f"{row.case.work} {row.case.batch_size}", row.case.contender, *cells)
+    return made

@@ -117,7 +117,9 @@ def check_out(out: Path) -> None:
     require(fits, "--out", str(out), "a file that can be written")
 
 
-def finish(command: Sequence[str], machine: Machine, rows: Sequence[Row], out: Path) -> int:
+def finish(
+    command: Sequence[str], machine: Machine, rows: Sequence[Row], out: Path, shown: Table | None = None
+) -> int:
     """Writes the report, shows the table and says where the report is.
 
     Args:
@@ -125,6 +127,7 @@ def finish(command: Sequence[str], machine: Machine, rows: Sequence[Row], out: P
         machine: where it was measured.
         rows: what was found.
         out: the file to write.
+        shown: the table; that of `table` by default.
 
     Returns:
         The exit status: 0, or 1 if nothing could be measured.
@@ -135,6 +138,7 @@ def finish(command: Sequence[str], machine: Machine, rows: Sequence[Row], out: P
     created = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     records.write(Report(command=list(command), created=created, machine=machine, rows=list(rows)), out)
     console = Console()
-    (console if console.is_terminal else Console(width=WIDTH)).print(table(rows, machine.roof))
+    console = console if console.is_terminal else Console(width=WIDTH)
+    console.print(shown or table(rows, machine.roof))
     print(f"the results are in {out}")
     return 0 if any(row.status == "ok" for row in rows) else 1

@@ -162,6 +162,23 @@ def test_speeds_are_compared_with_the_best_of_the_peer_and_with_the_target():
     assert "fid_difference" not in figures[0]
 
 
+def test_the_table_shows_the_ratios_and_why_there_are_none():
+    rows = metrics.with_figures(
+        [
+            row("jaxgan", "inception", 0.5),
+            row("torch_fidelity", "inception", 1.0),
+            dataclasses.replace(row("jaxgan", "score", None), status="error", message="no [disk]"),
+        ]
+    )
+    made = metrics.table(rows)
+    cells = {str(column.header): list(column.cells) for column in made.columns}
+    assert cells["work"] == ["inception 4", "inception 4", "score 4"]
+    assert cells["x torch-fidelity"] == ["2", "1", "–"]
+    assert cells["x target"] == ["1.54", "–", "–"]
+    assert cells["ms"] == ["500", "1,000", "error"]
+    assert str(made.caption).endswith("score jaxgan: no [disk]")
+
+
 def test_without_the_peer_nothing_is_compared():
     absent = dataclasses.replace(row("torch_fidelity", "fid", None), status="skipped", message="not here")
     found = metrics.with_figures([row("jaxgan", "fid", 1.0, fid=10.0), absent])
