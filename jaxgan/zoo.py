@@ -18,8 +18,8 @@ FOLDERS = ("gans", "classifiers")
 class Model(NamedTuple):
     """One model of the zoo.
 
-    Its module has ``Config``, ``networks(config)`` and ``RECIPE``; and ``build(config)``, unless the recipe is
-    None: such a model is not trained here.
+    Its module has ``Config``, ``networks(config)`` and ``RECIPE``. It has ``build(config)`` too, unless the
+    recipe is None: such a model is not trained here.
 
     Attributes:
         name: the name of its file.
