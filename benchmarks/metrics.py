@@ -214,8 +214,9 @@ def table(rows: Sequence[Row]) -> Table:
     made = Table(caption=Text("\n".join([CAPTION, *problems])))
     for heading in ("work", "contender"):
         made.add_column(heading, no_wrap=True)
-    for heading in ("ms", "p10-p90", "images/s", "GFLOP/s", *SHOWN):
-        made.add_column(heading, justify="right")
+    figures = {heading: name for heading, name in SHOWN.items() if any(name in row.figures for row in rows)}
+    for heading in ("ms", "p10-p90", "images/s", "GFLOP/s", *figures):
+        made.add_column(heading, justify="right", overflow="fold")
     for row in rows:
         work = row.flops_per_second
         cells = [
@@ -225,7 +226,7 @@ def table(rows: Sequence[Row]) -> Table:
             else units.DASH,
             units.number(row.images_per_second),
             units.number(work and work / 1e9),
-            *(units.figure(name, row.figures.get(name)) for name in SHOWN.values()),
+            *(units.figure(name, row.figures.get(name)) for name in figures.values()),
         ]
         made.add_row(f"{row.case.work} {row.case.batch_size}", row.case.contender, *cells)
     return made

@@ -133,5 +133,5 @@ def _print(scores: dict[str, Any]) -> None:
     if "classes" in scores:
         print(f"  {'class':<24}precision  recall      f1  images")
         for name, row in scores["classes"].items():
-            numbers = "  ".join(f"{row[key]:.4f}" for key in ("recall", "f1"))
-            print(f"  {name:<24}   {row['precision']:.4f}  {numbers}  {row['images']:>6}")
+            shares = "  ".join(f"{row[key]:.4f}" for key in ("recall", "f1"))
+            print(f"  {name:<24}   {row['precision']:.4f}  {shares}  {row['images']:>6}")
