@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
 
 def compare(
     pair: Sequence[runs.Run],
-    plan: Scoring,
+    plan: Scoring | None = None,
     *,
     resamples: int = scoring.RESAMPLES,
     say: Callable[[str], None],
@@ -44,7 +44,8 @@ def compare(
 
     Args:
         pair: two runs of GANs, or of classifiers.
-        plan: how GANs are scored; classifiers are measured on the test images of their data.
+        plan: how GANs are scored, by FID if nothing is said; classifiers are measured on the test images of
+            their data, and take none.
         resamples: how often the images are resampled for the intervals, >= 20.
         say: gets a sentence for each checkpoint that cannot be read.
         watch: told how the work goes on.
@@ -58,41 +59,54 @@ def compare(
     if kinds[0] != kinds[1]:
         models = " and ".join(run.model.name for run in pair)
         raise InputError(f"a run of a classifier cannot be compared with one of a GAN: these are {models}")
-    if kinds[0]:
-        return _compare_classifiers(pair, resamples, say)
-    return _compare_gans(pair, plan, resamples, say, watch)
+    for run in pair:
+        run.folder.check_scores()
+    if not kinds[0]:
+        return _compare_gans(pair, plan or Scoring(metrics="fid"), resamples, say, watch)
+    if plan is not None:
+        raise InputError(
+            f"{pair[0].model.name} draws no images; {plan.metrics} are scores of generated images"
+        )
+    return _compare_classifiers(pair, resamples, say)
 
 
 def _check(pair: Sequence[runs.Run], protocols: Sequence[dict[str, Any]]) -> None:
-    differing = config.differences(*protocols)
-    if differing:
-        first, second = (run.folder.path for run in pair)
+    """Refuses protocols that differ; the same images may have two names."""
+    first, second = ({name: value for name, value in found.items() if name != "data"} for found in protocols)
+    if differing := config.differences(first, second):
+        one, other = (run.folder.path for run in pair)
         raise InputError(
-            f"{first} and {second} cannot be compared: their protocols differ in {', '.join(differing)}"
+            f"{one} and {other} cannot be compared: their protocols differ in {', '.join(differing)}"
         )
 
 
 def _compare_gans(
     pair: Sequence[runs.Run], plan: Scoring, resamples: int, say: Callable[[str], None], watch: Watch
 ) -> Comparison:
-    assessors = [run_scores.prepare(run.model, run.settings, plan, watch=watch) for run in pair]
-    _check(pair, [assessor.protocol for assessor in assessors])
+    images = [read_data(run.settings, plan.split) for run in pair]
+    _check(
+        pair, [run_scores.images_protocol(run.settings, one) for run, one in zip(pair, images, strict=True)]
+    )
+    states = [runs.restore(run, say) for run in pair]
+    evaluators = [run_scores.prepare(run.model, run.settings, plan, watch=watch) for run in pair]
+    _check(pair, [evaluator.protocol for evaluator in evaluators])
+    real, extractor, note = evaluators[0].real, evaluators[0].extractor, evaluators[0].note
     lines, judged = [], []
-    for run, assessor in zip(pair, assessors, strict=True):
+    for (step, state), evaluator in zip(states, evaluators, strict=True):
         started = time.perf_counter()
-        step, state = runs.restore(run, say)
-        scorer = assessor.scorer
+        scorer = evaluator.scorer
         batches = list(scorer.fetch(scorer.draw(state), watch))
-        lines.append(run_scores.line(step, scorer.score(batches), assessor.protocol, started))
+        lines.append(run_scores.line(step, scorer.score(batches), evaluator.protocol, started))
         judged.append(scoring.Judged(lines[-1]["scores"], scoring.join(batches)))
-    real, extractor = assessors[0].real, assessors[0].extractor
     found = scoring.compare(judged[0], judged[1], real, extractor, plan, resamples=resamples, watch=watch)
-    return _finish(pair, lines, found, assessors[0].note)
+    return _finish(pair, lines, found, note)
 
 
 def _compare_classifiers(pair: Sequence[runs.Run], resamples: int, say: Callable[[str], None]) -> Comparison:
     images = [read_data(run.settings, "test") for run in pair]
-    protocols = [held_out_protocol(run.settings, held) for run, held in zip(pair, images, strict=True)]
+    protocols = [
+        held_out_protocol(run.settings, held, len(held)) for run, held in zip(pair, images, strict=True)
+    ]
     _check(pair, protocols)
     lines, tables = [], []
     for run, held, protocol in zip(pair, images, protocols, strict=True):
@@ -134,5 +148,5 @@ def _finish(
     note: str,
 ) -> Comparison:
     for run, line in zip(pair, lines, strict=True):
-        run_scores.append(run.folder, line)
+        run.folder.append_scores(line)
     return Comparison((lines[0], lines[1]), differences, note)

@@ -37,6 +37,7 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
         InputError: there is no state, the images cannot be read, or the folder cannot be written.
     """
     started = time.perf_counter()
+    run.folder.check_scores()
     trainable = run.model.build(run.settings.model)
     images = read_data(run.settings, "test")
     step, state = runs.restore(run, say)
@@ -44,10 +45,12 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
         true, predicted = predictions(trainable, state, images, run.settings)
         count = run.settings.model.num_classes
         matrix = classification.update(classification.init(count), true, predicted)
+        used = len(images)
         scores, plots = classification.compute(matrix, images.classes or ()), {"confusion.png": matrix}
     else:
-        scores, plots = adversarial_scores(trainable, state, images, run.settings), {}
-    line = run_scores.line(step, _numbers(scores), held_out_protocol(run.settings, images), started)
+        (scores, used), plots = adversarial_scores(trainable, state, images, run.settings), {}
+    protocol = held_out_protocol(run.settings, images, used)
+    line = run_scores.line(step, _numbers(scores), protocol, started)
     scores = {"step": step, "data": run.settings.data, "images": len(images), **scores}
     written = [run.folder.path / name for name in ("evaluation.json", *plots)]
     try:
@@ -57,7 +60,7 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
             pictures.save_confusion(run.folder.path / name, matrix, images.classes or ())
     except OSError as error:
         raise InputError(f"{run.folder.path} cannot be written: {error.strerror}") from None
-    run_scores.append(run.folder, line)
+    run.folder.append_scores(line)
     return step, scores, [*written, run.folder.scores_file]
 
 
@@ -65,16 +68,19 @@ def _numbers(scores: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if isinstance(value, float)}
 
 
-def held_out_protocol(settings: Settings, images: data.Dataset) -> dict[str, Any]:
-    """Says what scores on the held-out images depend on."""
+def held_out_protocol(settings: Settings, images: data.Dataset, used: int) -> dict[str, Any]:
+    """Says what scores on the held-out images depend on.
+
+    Args:
+        settings: those of the run.
+        images: the held-out images.
+        used: how many of them were looked at.
+    """
     return {
-        "data": settings.data,
-        "data_sha256": data.digest(images),
-        "split": images.split,
-        "crop": settings.crop,
-        "image_shape": list(images.image_shape),
-        "real": len(images),
-        "versions": run_scores.versions(),
+        **run_scores.images_protocol(settings, images),
+        "real": used,
+        "seed": settings.seed,
+        **run_scores.machine_protocol(),
     }
 
 
@@ -96,8 +102,14 @@ def predictions(
     return np.concatenate(true), np.concatenate(predicted)
 
 
-def adversarial_scores(gan: GAN, state: PyTree, images: data.Dataset, settings: Settings) -> dict[str, Any]:
-    """Averages the metrics of a step over the held-out images; the states that the steps give are dropped."""
+def adversarial_scores(
+    gan: GAN, state: PyTree, images: data.Dataset, settings: Settings
+) -> tuple[dict[str, Any], int]:
+    """Averages the metrics of a step over the held-out images; the states that the steps give are dropped.
+
+    Returns:
+        The averages, and how many images filled whole batches and were looked at.
+    """
     size = _fitting_size(gan, settings, len(images))
     step = parallel.compile_function(lambda state, batch, key: gan.step(state, batch, key)[1])
     found = []
@@ -107,7 +119,8 @@ def adversarial_scores(gan: GAN, state: PyTree, images: data.Dataset, settings: 
         if len(batch["image"]) == size:
             key = jax.random.fold_in(jax.random.key(settings.seed), number)
             found.append(jax.device_get(step(state, batch, key)))
-    return {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+    scores = {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+    return scores, size * len(found)
 
 
 def _fitting_size(gan: GAN, settings: Settings, count: int) -> int:

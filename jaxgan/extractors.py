@@ -5,7 +5,6 @@ on the data at hand, which needs no download, and any function of images.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,9 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import data, parallel, xla
+from jaxgan import cache, data, parallel
 from jaxgan.classifiers import cnn
-from jaxgan.files import whole
 from jaxgan.steps import Classifier
 from jaxgan.typing import Array, PyTree, Watch, unwatched
 from jaxgan.validation import InputError, require
@@ -127,13 +125,13 @@ def classifier(
     images, held_out = train.base or train, test and (test.base or test)
     config = _config(images)
     digest = data.digest(images)
-    recipe = {"data": digest, "config": repr(config), "steps": STEPS, "batch_size": BATCH_SIZE, "version": 1}
-    key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
-    path = (folder or xla.cache_folder() / "classifiers") / f"{key}.safetensors"
-    params = _read(path)
-    if params is None:
-        params = _train(images, config, watch)
-        _write(path, params)
+    recipe = {"data": digest, "config": repr(config), "steps": STEPS, "batch_size": BATCH_SIZE}
+    path = cache.path("classifiers", recipe, folder)
+    found = cache.read(path)
+    params = _train(images, config, watch) if found is None else _unpack(found)
+    if found is None:
+        cache.write(path, _pack(params))
+    params = parallel.from_first_process(params)
     extract = _extractor(config)
     protocol = {
         "extractor": "cnn trained on the data",
@@ -235,23 +233,14 @@ def _digest(params: PyTree) -> str:
     return found.hexdigest()
 
 
-def _read(path: Path) -> PyTree | None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        found = load_file(path)
-    except (OSError, SafetensorError):  # not there, or cut short: it is trained again
-        return None
-    return flax.traverse_util.unflatten_dict({tuple(name.split("/")): leaf for name, leaf in found.items()})
-
-
-def _write(path: Path, params: PyTree) -> None:
+def _pack(params: PyTree) -> bytes:
     from safetensors.numpy import save
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as partial:
-            partial.write_bytes(save(_flat(params)))
-    except OSError:
-        pass  # trained again at the next start
+    return save(_flat(params))
+
+
+def _unpack(content: bytes) -> PyTree:
+    from safetensors.numpy import load
+
+    flat = {tuple(name.split("/")): leaf for name, leaf in load(content).items()}
+    return flax.traverse_util.unflatten_dict(flat)

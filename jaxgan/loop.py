@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxgan import parallel, pictures
-from jaxgan.assessment import Assessment, Assessor
+from jaxgan.assessment import Assessment, Assessor, ScoringError
 from jaxgan.checkpoint import Checkpoints, all_finite
 from jaxgan.progress import Display, Silence
 from jaxgan.run_folder import RunFolder
@@ -196,7 +196,7 @@ class _Run:
         if self._writes():
             self.folder.write_metrics(self._kept_lines(restored.step))
         self.display.say(f"resumed at step {restored.step}")
-        self.assessor.resume(restored.step, restored.state)
+        self.assessor.resume(restored.step, restored.state, last=restored.step == self.steps)
         return restored.step, restored.state
 
     def _kept_lines(self, step: int) -> list[dict[str, Any]]:
@@ -261,8 +261,8 @@ class _Run:
     def _collect(self, *, wait: bool = False) -> None:
         try:
             self.assessor.collect(wait=wait)
-        except InputError as error:  # the samples themselves, since all else was checked before
-            raise NonFiniteError(f"the samples cannot be scored: {error}; {self._advice()}") from None
+        except ScoringError as error:
+            raise NonFiniteError(f"{error}; {self._advice()}") from None
 
     def _advice(self) -> str:
         kept = self.checkpoints.steps()

@@ -115,6 +115,19 @@ class Layout(NamedTuple):
             return {name: divide(self.divided, values) for name, values in batch.items()}
         return jax.device_put(dict(batch), self.divided)
 
+    def put_whole(self, batch: Mapping[str, np.ndarray]) -> Batch:
+        """Divides a batch that every process has all of over the devices, along its first axis.
+
+        Args:
+            batch: arrays f[N, ...], N a multiple of the number of devices.
+        """
+        count, index = jax.process_count(), jax.process_index()
+        own = {
+            name: values[index * len(values) // count : (index + 1) * len(values) // count]
+            for name, values in batch.items()
+        }
+        return self._replace(mode="jit").put_batch(own)
+
     @property
     def _local(self) -> NamedSharding:
         mesh = Mesh(np.array(self.mesh.local_devices), (batch_axis.NAME,), axis_types=(AxisType.Auto,))
@@ -167,6 +180,15 @@ def compile_once(function: Callable) -> Callable:
 def to_host(tree: PyTree) -> PyTree:
     """Copies arrays that every device has to this host, as NumPy arrays, and waits for them."""
     return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_data(0)), tree)
+
+
+def from_first_process(tree: PyTree) -> PyTree:
+    """Gives every process the NumPy arrays that the first one has; every process must ask.
+
+    >>> from_first_process({"w": np.ones(2)})["w"].tolist()
+    [1.0, 1.0]
+    """
+    return tree if jax.process_count() == 1 else multihost_utils.broadcast_one_to_all(tree)
 
 
 def on_any_process(flag: bool) -> bool:

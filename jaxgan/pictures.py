@@ -116,16 +116,21 @@ def save_curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> N
 
 
 def save_scores(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Draws the scores of a run over its steps, each in a plot of its own: those of the newest protocol.
+    """Draws the scores of a run over its steps, each in a plot of its own.
+
+    They are those of the protocol by which the run was scored most often; without any, there is no file.
 
     Args:
         path: the PNG file.
-        lines: the lines of ``scores.jsonl``, at least one.
+        lines: the lines of ``scores.jsonl``.
         title: what stands above the plot.
     """
     from matplotlib.figure import Figure
 
-    alike = {line["step"]: line["scores"] for line in lines if line["protocol"] == lines[-1]["protocol"]}
+    protocols = [line["protocol"] for line in lines if line["scores"]]
+    if not protocols:
+        return
+    alike = {line["step"]: line["scores"] for line in lines if line["protocol"] == _commonest(protocols)}
     steps = sorted(alike)
     names = [name for name in alike[steps[-1]] if "_std" not in name]
     columns = min(2, len(names))
@@ -139,6 +144,10 @@ def save_scores(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> N
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     _save(figure, path)
+
+
+def _commonest(protocols: list[Any]) -> Any:
+    return max(protocols[::-1], key=protocols.count)  # the newest one of several
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

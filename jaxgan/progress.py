@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from jaxgan.typing import Watch, unwatched
+from jaxgan.typing import Watch
 
 PLAIN_EVERY = 5.0
 """Seconds between plain lines."""
@@ -62,14 +62,14 @@ def display(total: int, console: Console | None = None) -> Iterator[Display]:
 
 @contextmanager
 def counter(console: Console | None = None) -> Iterator[Watch]:
-    """Shows how long work goes on: a bar for each kind of it on a terminal, nothing elsewhere.
+    """Shows how long work goes on: a bar for each kind of it on a terminal, now and then a line elsewhere.
 
     Args:
         console: where to write; standard error by default.
     """
     console = console or Console(stderr=True)
     if not console.is_terminal:
-        yield unwatched
+        yield _plain_watch(console)
         return
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
@@ -81,6 +81,17 @@ def counter(console: Console | None = None) -> Iterator[Watch]:
             bar.update(tasks[what], completed=done, total=total)
 
         yield watch
+
+
+def _plain_watch(console: Console) -> Watch:
+    said = [time.monotonic()]
+
+    def watch(what: str, done: int, total: int) -> None:
+        if time.monotonic() - said[0] >= PLAIN_EVERY:
+            said[0] = time.monotonic()
+            console.print(f"{what}: {done}/{total}", markup=False, highlight=False, soft_wrap=True)
+
+    return watch
 
 
 def describe(metrics: Mapping[str, float]) -> str:

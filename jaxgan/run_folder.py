@@ -96,6 +96,21 @@ class RunFolder:
         """Adds one line to the scores: ``step``, ``scores``, ``protocol`` and what else belongs to them."""
         append_line(self.scores_file, line)
 
+    def check_scores(self) -> None:
+        """Makes sure that scores can be added, before they are worked out.
+
+        Raises:
+            InputError: they cannot.
+        """
+        try:
+            existed = self.scores_file.exists()
+            with self.scores_file.open("ab"):
+                pass
+            if not existed:
+                self.scores_file.unlink()
+        except OSError as error:
+            raise InputError(f"{self.scores_file} cannot be written: {error.strerror}") from None
+
     def write_scores(self, lines: list[dict[str, Any]]) -> None:
         """Replaces the scores."""
         _write_lines(self.scores_file, lines)
@@ -105,27 +120,39 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
     """Adds one JSON object to a file of lines, so that a power cut loses none that was added before.
 
     A line that a killed program left unfinished is ended first, so that it spoils no other.
+
+    Raises:
+        InputError: the file cannot be written.
     """
     text = json.dumps(line) + "\n"
-    with path.open("ab+") as file:
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            text = text if file.read(1) == b"\n" else "\n" + text
-        file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("ab+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                text = text if file.read(1) == b"\n" else "\n" + text
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except FileNotFoundError:
         return []
-    lines = map(_parse, path.read_text("utf-8", errors="replace").splitlines())
-    return [line for line in lines if line is not None]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    return [line for line in map(_parse, text.splitlines()) if line is not None]
 
 
 def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
-    with whole(path) as partial:
-        partial.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    try:
+        with whole(path) as partial:
+            partial.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _parse(text: str) -> dict[str, Any] | None:

@@ -1,7 +1,5 @@
 """The scores of a run's generator: its settings and its data put together with what scores them."""
 
-import importlib.metadata
-import platform
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,20 +7,18 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxgan import __version__, data, parallel, scoring, zoo
+from jaxgan import data, parallel, scoring, zoo
 from jaxgan.extractors import Extractor
-from jaxgan.run_folder import RunFolder
 from jaxgan.scoring import Scoring
 from jaxgan.settings import Settings, read_data
 from jaxgan.steps import GAN
 from jaxgan.steps.state import evaluate_network
 from jaxgan.typing import Array, PyTree, Watch, unwatched
 from jaxgan.validation import InputError
+from jaxgan.versions import versions
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
-
-class Assessor(NamedTuple):
+class Evaluator(NamedTuple):
     """All that scores the states of a run.
 
     Attributes:
@@ -49,7 +45,7 @@ def prepare(
     *,
     layout: parallel.Layout | None = None,
     watch: Watch = unwatched,
-) -> Assessor:
+) -> Evaluator:
     """Reads the real images and puts together what scores a run.
 
     Args:
@@ -64,30 +60,29 @@ def prepare(
     """
     gan = model.build(settings.model)
     if not isinstance(gan, GAN):
-        raise InputError(f"{model.name} draws no images; {plan.metrics} are scores of generated images")
-    images = {split: _read(settings, split) for split in ("train", "test")}
-    chosen = images[plan.split] or read_data(settings, plan.split)
+        raise InputError(f"{model.name} draws no images; {plan.metrics} are scores of drawn images")
+    chosen = read_data(settings, plan.split)
     plan.check_real(chosen)
-    extractor = scoring.choose_extractor(plan, images["train"], images["test"], watch=watch)
-    real = scoring.read_real(chosen, extractor, plan, layout=layout, watch=watch)
+    learnt = _labelled(settings) if plan.extractor == "cnn" else (None, None)
+    extractor = scoring.choose_extractor(plan, *learnt, watch=watch)
+    real = scoring.read_real(chosen, extractor, plan, watch=watch)
     scorer = scoring.make_scorer(_source(model, settings, gan), extractor, real, plan, layout=layout)
-    size = len(real.moments.mean) if real.moments is not None else 0
     protocol = _protocol(settings, plan, chosen, extractor, real)
-    return Assessor(scorer, extractor, real, plan, protocol, scoring.few_samples(plan, real, size))
+    return Evaluator(scorer, extractor, real, plan, protocol, scoring.few_samples(plan, real))
 
 
-def begin(assessor: Assessor, step: int, state: PyTree) -> Callable[[], dict[str, Any]]:
+def begin(evaluator: Evaluator, step: int, state: PyTree) -> Callable[[], dict[str, Any]]:
     """Gives all the work of scoring a state to the device, which then needs the state no more.
 
     Returns:
         What waits for the device and gives the line for ``scores.jsonl``.
     """
     started = time.perf_counter()
-    drawn = list(assessor.scorer.draw(state))
+    drawn = list(evaluator.scorer.draw(state))
 
     def finish() -> dict[str, Any]:
-        batches = assessor.scorer.fetch(drawn, unwatched)
-        return line(step, assessor.scorer.score(batches), assessor.protocol, started)
+        batches = evaluator.scorer.fetch(drawn, unwatched)
+        return line(step, evaluator.scorer.score(batches), evaluator.protocol, started)
 
     return finish
 
@@ -105,28 +100,28 @@ def line(step: int, scores: dict[str, float], protocol: dict[str, Any], started:
     return {"step": step, "scores": scores, "protocol": protocol, "seconds": seconds, "time": time.time()}
 
 
-def append(folder: RunFolder, scores: dict[str, Any]) -> None:
-    """Adds a line to a run's scores.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    try:
-        folder.append_scores(scores)
-    except OSError as error:
-        raise InputError(f"{folder.scores_file} cannot be written: {error.strerror}") from None
-
-
-def versions() -> dict[str, str]:
-    """Names the versions that results depend on."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"jaxgan": __version__, "python": platform.python_version(), **found}
+def images_protocol(settings: Settings, images: data.Dataset) -> dict[str, Any]:
+    """Says which images scores depend on."""
+    return {
+        "data": settings.data,
+        "data_sha256": data.digest(images),
+        "split": images.split,
+        "crop": settings.crop,
+        "image_shape": list(images.image_shape),
+    }
 
 
-def _read(settings: Settings, split: str) -> data.Dataset | None:
-    with suppress(InputError):
-        return read_data(settings, split)
-    return None
+def machine_protocol() -> dict[str, Any]:
+    """Says which programs scores depend on."""
+    precision = jax.config.read("jax_default_matmul_precision")
+    return {"platform": jax.default_backend(), "matmul_precision": precision, "versions": versions()}
+
+
+def _labelled(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
+    test = None
+    with suppress(InputError):  # not every source has test images
+        test = read_data(settings, "test")
+    return read_data(settings, "train"), test
 
 
 def _source(model: zoo.Model, settings: Settings, gan: GAN) -> scoring.Source:
@@ -148,18 +143,15 @@ def _source(model: zoo.Model, settings: Settings, gan: GAN) -> scoring.Source:
 def _protocol(
     settings: Settings, plan: Scoring, images: data.Dataset, extractor: Extractor, real: scoring.Real
 ) -> dict[str, Any]:
-    metrics = {name: dict(scoring.METRICS[name].protocol) for name in plan.names}
+    kept = None if real.features is None else sum(map(len, real.features.places))
     return {
         **extractor.protocol,
-        "data": settings.data,
-        "data_sha256": real.data_sha256,
-        "split": plan.split,
-        "crop": settings.crop,
-        "image_shape": list(images.image_shape),
+        **images_protocol(settings, images),
         "quantisation": scoring.QUANTISATION,
         "real": real.images,
+        "real_features": kept,
         "samples": plan.samples,
         "seed": plan.seed,
-        "metrics": metrics,
-        "versions": versions(),
+        "metrics": {name: dict(scoring.METRICS[name].protocol) for name in plan.names},
+        **machine_protocol(),
     }

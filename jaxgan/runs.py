@@ -20,6 +20,7 @@ from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data, se
 from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import InputError
+from jaxgan.versions import versions
 
 SHOWN = 64
 """The images in a grid of samples: those of the seeds 0 to 63."""
@@ -205,7 +206,7 @@ def _record(
         "steps": steps,
         "settings": config.to_dict(settings),
         "data": {"images": len(images), "classes": images.num_classes},
-        "versions": run_scores.versions(),
+        "versions": versions(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "devices": {"kind": jax.devices()[0].device_kind, "count": layout.device_count},
     }
@@ -214,8 +215,9 @@ def _record(
 def _assessment(model: zoo.Model, settings: Settings, layout: parallel.Layout) -> Assessment | None:
     if settings.evaluate_every is None:
         return None
-    assessor = run_scores.prepare(model, settings, settings.scoring, layout=layout)
-    return Assessment(settings.evaluate_every, functools.partial(run_scores.begin, assessor))
+    evaluator = run_scores.prepare(model, settings, settings.scoring, layout=layout)
+    begin = functools.partial(run_scores.begin, evaluator)
+    return Assessment(settings.evaluate_every, begin, evaluator.protocol, evaluator.note)
 
 
 def _drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:

@@ -26,16 +26,17 @@ from jaxgan import data, extractors, parallel, scoring  # noqa: E402
 from jaxgan.classifiers import cnn  # noqa: E402
 from jaxgan.gans import dcgan  # noqa: E402
 from jaxgan.steps import Adam, Adversarial  # noqa: E402
+from jaxgan.steps.state import evaluate_network  # noqa: E402
 
+DCGAN = dcgan.Config(
+    image_size=(8, 8),
+    features=2,
+    latent_size=4,
+    game=Adversarial(updates="alternating", discriminator_steps=2, ema_decay=0.5),
+)
+GENERATOR = dcgan.Generator(DCGAN)
 MODELS = {
-    "dcgan": dcgan.build(
-        dcgan.Config(
-            image_size=(8, 8),
-            features=2,
-            latent_size=4,
-            game=Adversarial(updates="alternating", discriminator_steps=2, ema_decay=0.5),
-        )
-    ),
+    "dcgan": dcgan.build(DCGAN),
     "cnn": cnn.build(cnn.Config(image_size=(10, 10), features=2, hidden=4, optimizer=Adam(clip_norm=1.0))),
 }
 SIDES = {"dcgan": 8, "cnn": 10}
@@ -81,11 +82,15 @@ def score(layout):
         lambda state, keys: jax.vmap(lambda key: MODELS["dcgan"].sample(state, key, 1)[0])(keys),
         (8, 8, 1),
         (-1.0, 1.0),
+        latents=lambda key: jax.random.normal(key, (4,)),
+        decode=lambda state, latents: evaluate_network(
+            GENERATOR, state.ema_params, state.generator.model_state, latents
+        ),
     )
-    plan = scoring.Scoring(metrics="fid,is,pr", samples=300, real=300)
+    plan = scoring.Scoring(metrics="fid,is,pr,ppl", samples=300, real=300)
     images = data.load("digits", image_size=(8, 8), channels=1)
     with tempfile.TemporaryDirectory() as folder:
-        real = scoring.read_real(images, extractor, plan, layout=layout, folder=Path(folder))
+        real = scoring.read_real(images, extractor, plan, folder=Path(folder))
     scorer = scoring.make_scorer(source, extractor, real, plan, layout=layout)
     state = layout.put_state(initial("dcgan"))
     return scorer.score(scorer.fetch(scorer.draw(state), lambda *_: None))

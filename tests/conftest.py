@@ -12,9 +12,18 @@ collect_ignore = ["agreement.py", "references"]
 """Programs: the one that test_parallel starts, and those that ask other libraries what is right."""
 
 
+QUICKLY = "--xla_backend_optimization_level=0"
+"""The fast tests run most of their programs a few times: to optimise them takes longer than it saves."""
+
+
 def pytest_configure(config):
-    """Lets all tests of a session, and the programs they start, compile each program only once."""
+    """Lets all tests of a session, and the programs they start, compile each program only once.
+
+    The fast suite compiles without optimising; the smoke subset and the slow tests run what users run.
+    """
     if "JAXGAN_TEST_CACHE" not in os.environ:  # in the first process; the others inherit it
+        if config.option.markexpr == "not slow" and "XLA_FLAGS" not in os.environ:
+            os.environ["XLA_FLAGS"] = QUICKLY
         folder = tempfile.TemporaryDirectory(prefix="jaxgan-tests-", ignore_cleanup_errors=True)
         config.add_cleanup(folder.cleanup)
         os.environ["JAXGAN_TEST_CACHE"] = os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name

@@ -132,6 +132,7 @@ def test_runs_that_are_not_alike_are_not_compared(run, tmp_path, capsys):
     refused(capsys, ["evaluate", str(run), cnn], "a classifier cannot be compared with one of a GAN")
     refused(capsys, ["evaluate", str(run), str(run), "--resamples", "5"], "resamples is 5; it must be >= 20")
     refused(capsys, ["evaluate", cnn, "--metrics", "fid"], "cnn draws no images")
+    refused(capsys, ["evaluate", cnn, cnn, "--metrics", "fid"], "cnn draws no images")
     assert lines(run) == before
     assert not (tmp_path / "other" / "scores.jsonl").exists()
 
@@ -149,6 +150,7 @@ def test_runs_that_are_not_alike_are_not_compared(run, tmp_path, capsys):
         (["--metrics", "fid", "--real", "9999"], "real is 9999; it must be at most 1438"),
         (["--metrics", "fid", "--extractor", "inception"], "jaxgan weights inception"),
         (["--metrics", "fid", "--resize", "clean"], "only inception resizes"),
+        (["--resamples", "50"], "--resamples: only for the comparison of two runs"),
         (["--samples", "50"], "--samples: only for scores of images; name them with --metrics"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -51,8 +51,12 @@ def test_the_classifier_is_trained_once_and_then_found(classifier, digits, folde
 
 @pytest.mark.usefixtures("few_steps")
 def test_a_damaged_classifier_is_trained_again_to_the_same_weights(classifier, digits, folder, tmp_path):
-    (file,) = folder.iterdir()
-    (tmp_path / file.name).write_bytes(file.read_bytes()[:1000])
+    (file,) = (folder / "classifiers").iterdir()
+    damaged = tmp_path / "classifiers" / file.name
+    damaged.parent.mkdir()
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    damaged.write_bytes(content)
     steps = []
     again = extractors.classifier(digits["train"], folder=tmp_path, watch=lambda *call: steps.append(call))
     assert len(steps) == STEPS

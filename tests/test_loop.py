@@ -257,7 +257,7 @@ def test_scores_are_written_beside_the_metrics_and_bad_samples_end_the_run(train
     with pytest.raises(
         NonFiniteError, match="cannot be scored: features of 4 samples of 4 are not finite; the last good"
     ):
-        train("run", 20, assessment=Assessment(3, begin))
-    folder, _ = train("other", 5, assessment=Assessment(3, begin))
+        train("run", 20, assessment=Assessment(3, begin, {}))
+    folder, _ = train("other", 5, assessment=Assessment(3, begin, {}))
     assert [(line["step"], line["scores"]["next"]) for line in folder.read_scores()] == [(3, 4), (5, 6)]
     assert folder.score_curves.exists()

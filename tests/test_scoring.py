@@ -9,6 +9,7 @@ from jaxgan import data, extractors, metrics, parallel, scoring
 from jaxgan.gans import dcgan
 from jaxgan.scoring import reference
 from jaxgan.scoring.measure import quantise
+from jaxgan.scoring.table import named
 from jaxgan.typing import unwatched
 from jaxgan.validation import InputError
 
@@ -96,17 +97,17 @@ def test_images_that_are_there_are_scored_as_if_they_were_drawn(digits, state, b
 
 
 @pytest.mark.parametrize("batch_size", [32, 100])
-def test_scores_do_not_depend_on_batches(digits, state, monkeypatch, batch_size):
+def test_scores_do_not_depend_on_batches(digits, state, monkeypatch, tmp_path, batch_size):
     plan = scoring.Scoring(metrics="fid,pr,ms_ssim", samples=150, real=200)
     before, _, _ = score(SOURCE, state, digits, plan)
     monkeypatch.setattr(reference, "BATCH_SIZE", batch_size)
-    monkeypatch.setenv("XDG_CACHE_HOME", "nowhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     after, _, _ = score(SOURCE, state, digits, plan)
     assert after == pytest.approx(before, rel=1e-5)
 
 
 def test_the_path_length_of_a_known_generator(digits):
-    """A latent on the sphere of two numbers moves by its angle; pixels by its first number."""
+    """Pixels follow the first of two numbers, which moves along the arc between two latents."""
     source = scoring.Source(
         lambda state, keys: decode(state, jax.vmap(lambda key: jax.random.normal(key, (2,)))(keys)),
         (12, 12, 1),
@@ -115,10 +116,24 @@ def test_the_path_length_of_a_known_generator(digits):
         decode=decode,
     )
     plan = scoring.Scoring(metrics="ppl", samples=64)
-    small, _, _ = score(source, jnp.float32(0.5), digits, plan)
-    large, _, _ = score(source, jnp.float32(1.0), digits, plan)
-    assert small["ppl_projected"] > 0
-    assert large["ppl_projected"] / small["ppl_projected"] == pytest.approx(4, rel=0.1)
+    found, batch, _ = score(source, jnp.float32(0.5), digits, plan)
+    root = jax.random.key(plan.seed)
+    wanted = []
+    for place in range(64):
+        key = jax.random.fold_in(jax.random.fold_in(root, place), 1)
+        keys = jax.random.split(key, 3)
+        a, b = (np.float64(jax.random.normal(keys[side], (2,))) for side in (0, 1))
+        t = float(jax.random.uniform(keys[2]))
+        slope = (arc(a, b, t + 1e-4) - arc(a, b, t))[0] / 1e-4
+        wanted.append((0.5 * slope * 127.5) ** 2 * np.square(WEIGHTS.sum(0, dtype=np.float64)).sum())
+    lengths = batch.probes["ppl"]
+    np.testing.assert_allclose(lengths, wanted, rtol=0.05, atol=0.02 * np.max(wanted))
+    assert found["ppl_projected"] == pytest.approx(np.mean(wanted), rel=0.2)
+
+
+def arc(a, b, t):
+    angle = np.arccos(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
 
 
 def test_real_images_are_seen_once_and_again_when_anything_changes(digits):
@@ -136,51 +151,81 @@ def test_real_images_are_seen_once_and_again_when_anything_changes(digits):
     assert not seen
     jax.tree.map(np.testing.assert_array_equal, first.moments, second.moments)
     np.testing.assert_array_equal(*(metrics.features.ordered(real.features) for real in (first, second)))
+    assert not watched(digits, EXTRACTOR, scoring.Scoring(metrics="fid", seed=1))[1]  # the same ones, all
+    assert watched(digits, EXTRACTOR, scoring.Scoring(metrics="kid", samples=1000, seed=1))[1]
+    assert watched(digits, EXTRACTOR, scoring.Scoring(metrics="fid", real=1000))[1]
     other = extractors.of_function(project, name="projected", digest="2")
     assert watched(digits, other, plan)[1]
-    assert watched(digits, EXTRACTOR, scoring.Scoring(metrics="fid,kid", samples=1000, seed=1))[1]
     assert watched(data.load("digits", "test", image_size=(12, 12), channels=1), EXTRACTOR, FID)[1]
 
 
 FID = scoring.Scoring(metrics="fid", samples=20)
 
 
-def test_a_damaged_cache_is_made_anew(digits, tmp_path):
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_cache_is_made_anew(digits, tmp_path, damage):
     before = scoring.read_real(digits, EXTRACTOR, FID)
-    (file,) = (tmp_path / "cache" / "jaxgan" / "real").iterdir()
-    file.write_bytes(file.read_bytes()[:200])
+    (file,) = (tmp_path / "cache" / "jaxgan" / "real-moments").iterdir()
+    content = bytearray(file.read_bytes())
+    content[300] ^= 1
+    file.write_bytes(content[:200] if damage == "cut" else content)
     after = scoring.read_real(digits, EXTRACTOR, FID)
     np.testing.assert_array_equal(before.moments.scatter, after.moments.scatter)
 
 
-def test_the_interval_of_a_generator_with_itself_holds_zero_and_that_of_another_does_not(digits, state):
-    plan = scoring.Scoring(metrics="fid,is,pr,ms_ssim", samples=200, real=200)
-    first, batch, real = score(SOURCE, state, digits, plan)
-    trained = scoring.Judged(first, batch)
-    noise = SOURCE._replace(
-        generate=lambda _, keys: jax.vmap(lambda key: jax.random.uniform(key, (12, 12, 1), minval=-1))(keys)
-    )
-    second, other, _ = score(noise, state, digits, plan)
-    options = {"real": real, "extractor": EXTRACTOR, "plan": plan, "resamples": 40}
-    same = scoring.compare(trained, trained, **options)
-    assert all(found.value == 0 and found.low <= 0 <= found.high for found in same.values())
-    different = scoring.compare(trained, scoring.Judged(second, other), **options)
-    assert set(different) == {name for name in first if "_std" not in name}
-    fid = different["fid_projected"]
-    assert fid.value == pytest.approx(first["fid_projected"] - second["fid_projected"])
-    assert fid.low < fid.value < fid.high
-    assert fid.low > 0 or fid.high < 0
+SMALL = {
+    **scoring.METRICS,
+    "kid": scoring.METRICS["kid"]._replace(
+        compute=lambda real, state: {
+            "kid": metrics.kid.compute(real.features, state, subsets=1, subset_size=400).mean
+        }
+    ),
+}
+"""The metrics, with a KID of all of 400 images."""
 
 
-def test_the_interval_is_about_as_wide_as_scores_really_vary(digits, state):
-    """Scores of other seeds spread as the bootstrap says, within a factor of two."""
-    plans = [scoring.Scoring(metrics="ms_ssim", samples=200, seed=seed) for seed in range(12)]
-    values = [score(SOURCE, state, digits, plan)[0]["ms_ssim"] for plan in plans]
-    found, batch, real = score(SOURCE, state, digits, plans[0])
-    judged = scoring.Judged(found, batch)
-    interval = scoring.compare(judged, judged, real, EXTRACTOR, plans[0], resamples=100)["ms_ssim"]
-    deviation = (interval.high - interval.low) / (2 * 1.96 * np.sqrt(2))  # of one of two independent scores
-    assert 0.5 < deviation / np.std(values, ddof=1) < 2
+def judged(plan, real, seed, shift=0.0):
+    """A generator known only by its features: Gaussian, with a given mean."""
+    random = np.random.default_rng(seed)
+    values = random.normal(shift, 1, (plan.samples, 4)).astype(np.float32)
+    batch = scoring.Batch(np.arange(plan.samples), values, values, {"ms_ssim": values[::2, 0] / 10})
+    scores = {}
+    for name in plan.names:
+        metric = SMALL[name]
+        state = metric.update(metric.init(scoring.Sizes(plan.samples, 4, 4)), batch)
+        scores.update(named(name, metric.compute(real, state), EXTRACTOR))
+    return scoring.Judged(scores, batch)
+
+
+def gaussian(count):
+    values = np.random.default_rng(99).normal(size=(count, 4)).astype(np.float32)
+    rows = metrics.features.update(metrics.features.init(4), values, np.arange(count))
+    return scoring.Real(count, "", metrics.moments.update(metrics.moments.init(4), values), rows)
+
+
+def test_intervals_are_about_as_wide_as_scores_really_vary():
+    """Scores of other samples of one generator spread as the resampled ones do, within a factor of 1.7."""
+    plan = scoring.Scoring(metrics="fid,is,pr,ms_ssim", samples=400)
+    object.__setattr__(plan, "metrics", "fid,is,pr,ms_ssim,kid")  # which of its own accord wants 1,000
+    real = gaussian(400)
+    several = [judged(plan, real, seed) for seed in range(24)]
+    found = scoring.compare(several[0], several[1], real, EXTRACTOR, plan, resamples=200)
+    assert len(found) == 8
+    for name, interval in found.items():
+        spread = np.sqrt(2) * np.std([one.scores[name] for one in several], ddof=1)
+        width = (interval.high - interval.low) / (2 * 1.96)
+        assert 1 / 1.7 < width / spread < 1.7, (name, width / spread)
+
+
+def test_generators_that_differ_are_told_apart():
+    plan = scoring.Scoring(metrics="fid,pr", samples=300)
+    real = gaussian(400)
+    first, second = judged(plan, real, 1), judged(plan, real, 2, shift=0.7)
+    found = scoring.compare(first, second, real, EXTRACTOR, plan, resamples=40)
+    fid = found["fid_projected"]
+    assert fid.value == pytest.approx(first.scores["fid_projected"] - second.scores["fid_projected"])
+    assert fid.high < 0
+    assert found["precision_projected"].low > 0
 
 
 def test_quantised_images_are_whole_numbers_of_a_byte():
@@ -193,8 +238,10 @@ def test_quantised_images_are_whole_numbers_of_a_byte():
 def test_few_samples_are_said(digits):
     plan = scoring.Scoring(metrics="fid", samples=4)
     real = scoring.read_real(digits, EXTRACTOR, plan)
-    assert "4 images for 6 features" in scoring.few_samples(plan, real, 6)
-    assert not scoring.few_samples(scoring.Scoring(metrics="fid", samples=40), real, 6)
+    assert "4 images for 6 features" in scoring.few_samples(plan, real)
+    assert not scoring.few_samples(scoring.Scoring(metrics="fid", samples=40), real)
+    with pytest.warns(metrics.FewSamplesWarning, match="4 images for 6 features"):
+        scoring.score_images(digits.read(np.arange(4))["image"], digits, EXTRACTOR, plan)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +288,12 @@ def test_too_few_real_images_are_refused(digits):
 def test_images_unlike_the_real_ones_are_refused(digits, images, words):
     with pytest.raises(InputError, match=words):
         scoring.score_images(images, digits, EXTRACTOR, FID)
+
+
+def test_modes_are_not_counted_by_features_that_are_no_classes(digits):
+    plan = scoring.Scoring(metrics="modes", samples=20)
+    with pytest.raises(InputError, match="modes are counted by a classifier of the data"):
+        scoring.score_images(digits.read(np.arange(20))["image"], digits, EXTRACTOR, plan)
 
 
 def test_a_generator_without_latents_has_no_paths(digits):

@@ -54,10 +54,10 @@ def _load(spec: str, split: str, shape: Shape, data_dir: str | Path | None) -> D
     kind, _, place = spec.partition(":")
     if kind == "digits" and not place:
         return digits.load(split, shape)
-    if kind == "stacked" and place:
+    if kind == "stacked" and place and not place.startswith("stacked"):
         return _stacked(place, split, shape, data_dir)
     if not place or kind not in ("idx", "folder", "npz", "tfds"):
-        raise InputError(f"data is {spec!r}; it must be one of {FORMS}")
+        raise InputError(f"data is {spec!r}; it must be one of {FORMS}, where SPEC is one of the others")
     if kind == "tfds":
         return tfds.load(place, split, shape, None if data_dir is None else _path(data_dir))
     read = {"idx": idx.load, "folder": folder.load, "npz": npz.load}[kind]

@@ -4,18 +4,20 @@ from jaxgan.scoring.compare import RESAMPLES, Difference, Judged, compare, inter
 from jaxgan.scoring.measure import QUANTISATION, Scorer, few_samples, make_scorer, score_images
 from jaxgan.scoring.plan import Protocol, Scoring, choose_extractor
 from jaxgan.scoring.reference import read_real
-from jaxgan.scoring.table import METRICS, Real, Source
+from jaxgan.scoring.table import METRICS, Batch, Real, Sizes, Source
 
 __all__ = [
     "METRICS",
     "QUANTISATION",
     "RESAMPLES",
+    "Batch",
     "Difference",
     "Judged",
     "Protocol",
     "Real",
     "Scorer",
     "Scoring",
+    "Sizes",
     "Source",
     "choose_extractor",
     "compare",

@@ -15,11 +15,8 @@ from jaxgan.validation import require
 
 LEVEL = 0.95
 RESAMPLES = 200
-KID_SUBSETS = 10
-"""Subsets in each resample; the scores themselves have more."""
-
-Again = Callable[[np.ndarray, np.ndarray], Scores]
-"""``(places of generated images, places of real ones) -> scores``."""
+Again = Callable[[np.ndarray], Scores]
+"""``places of generated images -> scores``, up to a constant, for each drawing of them with replacement."""
 
 
 class Judged(NamedTuple):
@@ -67,10 +64,11 @@ def compare(
 ) -> dict[str, Difference]:
     """Works out the differences of two generators' scores, with bootstrap intervals.
 
-    The images of both are resampled with replacement. The interval is that of the differences so found, moved
-    so that its middle is the difference of the scores themselves, since a resample holds fewer different
-    images and is worse for that alone. Scores that are means over images (precision, density, similarity) are
-    resampled as means; recall and coverage, which are means over real images, over the same ones for both.
+    The generated images of both are resampled with replacement; the real ones stay, so the intervals say how
+    far the difference is due to the images that happened to be drawn. An interval is that of the differences
+    so found, moved so that its middle is the difference of the scores themselves, since a resample holds
+    fewer different images and is worse for that alone. Scores that are means over images (precision, density,
+    similarity) are resampled as means, KID to first order.
 
     Args:
         first: one generator.
@@ -88,18 +86,15 @@ def compare(
     """
     require(resamples >= 20, "resamples", resamples, ">= 20")
     random = np.random.default_rng(plan.seed)
-    kept = len(features.ordered(real.features)) if real.features is not None else 1
     found: dict[str, list[float]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewSamplesWarning)  # said when the scores were worked out
         redo = {name: [_redo(name)(real, judged.batch) for judged in (first, second)] for name in plan.names}
         for number in range(resamples):
-            reals = random.integers(kept, size=kept)
             chosen = [random.integers(plan.samples, size=plan.samples) for _ in range(2)]
             for name, pair in redo.items():
                 one, other = (
-                    named(name, again(places, reals), extractor)
-                    for again, places in zip(pair, chosen, strict=True)
+                    named(name, again(places), extractor) for again, places in zip(pair, chosen, strict=True)
                 )
                 for key, value in one.items():
                     found.setdefault(key, []).append(value - other[key])
@@ -123,7 +118,7 @@ def _redo(name: str) -> Callable[[Real, Batch], Again]:
 def _from_nothing(metric: Metric, real: Real, batch: Batch) -> Again:
     """Works a score out anew from the resampled images; the spread that comes with a mean is left out."""
 
-    def again(chosen: np.ndarray, _reals: np.ndarray) -> Scores:
+    def again(chosen: np.ndarray) -> Scores:
         sizes = Sizes(len(chosen), batch.features.shape[1], batch.logits.shape[1])
         found: Scores = metric.compute(real, metric.update(metric.init(sizes), batch.take(chosen)))
         return {key: value for key, value in found.items() if not key.endswith("_std")}
@@ -133,24 +128,28 @@ def _from_nothing(metric: Metric, real: Real, batch: Batch) -> Again:
 
 def _fid(real: Real, batch: Batch) -> Again:
     prepared, size = fid.prepare(known(real.moments)), batch.features.shape[1]
-    return lambda chosen, _: {
-        "fid": fid.compute(prepared, fid.update(fid.init(size), batch.features[chosen]))
-    }
+    return lambda chosen: {"fid": fid.compute(prepared, fid.update(fid.init(size), batch.features[chosen]))}
 
 
 def _kid(real: Real, batch: Batch) -> Again:
-    rows = features.ordered(known(real.features))
-    return lambda chosen, _: {
-        "kid": kid.from_features(rows, batch.features[chosen], subsets=KID_SUBSETS).mean
-    }
+    """To first order: from nothing, copies of an image would count as alike, and it would take hours."""
+    moves = kid.influence(features.ordered(known(real.features)), batch.features)
+    return lambda chosen: {"kid": float(moves[chosen].mean())}
 
 
 def _precision_recall(real: Real, batch: Batch) -> Again:
-    each = precision_recall.memberships(features.ordered(known(real.features)), batch.features)
+    """The balls stay as they are: those of resampled images would shrink, since copies are neighbours."""
+    rows = features.ordered(known(real.features))
+    each = precision_recall.memberships(rows, batch.features)
+    balls = precision_recall.balls(rows, batch.features)
 
-    def again(chosen: np.ndarray, reals: np.ndarray) -> Scores:
-        rows = {"precision": chosen, "density": chosen, "recall": reals, "coverage": reals}
-        return {name: float(getattr(each, name)[places].mean()) for name, places in rows.items()}
+    def again(chosen: np.ndarray) -> Scores:
+        drawn = np.zeros(len(batch.features), bool)
+        drawn[chosen] = True
+        bits = np.packbits(drawn)
+        means = {name: getattr(each, name)[chosen].mean() for name in ("precision", "density")}
+        shares = {name: (getattr(balls, name) & bits).any(1).mean() for name in ("recall", "coverage")}
+        return {name: float(value) for name, value in (means | shares).items()}
 
     return again
 
@@ -158,7 +157,7 @@ def _precision_recall(real: Real, batch: Batch) -> Again:
 def _path_lengths(_real: Real, batch: Batch) -> Again:
     lengths = batch.probes["ppl"]
 
-    def again(chosen: np.ndarray, _reals: np.ndarray) -> Scores:
+    def again(chosen: np.ndarray) -> Scores:
         state = path_length.update(path_length.init(), lengths[chosen], np.arange(len(chosen)))
         return {"ppl": path_length.compute(state).mean}
 
@@ -167,7 +166,7 @@ def _path_lengths(_real: Real, batch: Batch) -> Again:
 
 def _similarities(_real: Real, batch: Batch) -> Again:
     values = batch.probes["ms_ssim"]
-    return lambda chosen, _: {"ms_ssim": float(values[chosen[: len(values)] % len(values)].mean())}
+    return lambda chosen: {"ms_ssim": float(values[chosen[: len(values)] % len(values)].mean())}
 
 
 _REDO: dict[str, Callable[[Real, Batch], Again]] = {

@@ -53,6 +53,7 @@ def make_scorer(
     Raises:
         InputError: a metric asks for more than the generator has.
     """
+    _check(plan, extractor)
     if "ppl" in plan.names and source.decode is None:
         raise InputError("ppl needs a generator of latents; this one has none")
     layout = (layout or parallel.layout())._replace(mode="jit")
@@ -61,7 +62,7 @@ def make_scorer(
 
     def draw(state: PyTree) -> Iterator[Drawn]:
         for places in _batches(plan.samples, layout):
-            yield places, look(state, variables, key, layout.put_batch({"place": places.astype(np.uint32)}))
+            yield places, look(state, variables, key, layout.put_whole({"place": places.astype(np.uint32)}))
 
     def fetch(batches: Iterable[Drawn], watch: Watch) -> Iterator[Batch]:
         for drawn in batches:
@@ -89,6 +90,9 @@ def score_images(
         plan: the settings; of its metrics all but ppl.
         layout: the devices; all of them by default.
 
+    Warns:
+        FewSamplesWarning: an FID of no more images than features.
+
     Raises:
         InputError: images of another shape, type or number than the real ones and the plan ask for.
 
@@ -110,14 +114,23 @@ def score_images(
             "says, and ppl needs a generator"
         )
     layout = (layout or parallel.layout())._replace(mode="jit")
-    real = read_real(real_images, extractor, plan, layout=layout)
+    _check(plan, extractor)
+    real = read_real(real_images, extractor, plan)
     look = layout.compile_gathered(_look(extractor, plan))
     variables = layout.put_state(extractor.variables)
     batches = (
-        (places, look(variables, layout.put_batch({"image": images[places % len(images)]})))
+        (places, look(variables, layout.put_whole({"image": images[places % len(images)]})))
         for places in _batches(plan.samples, layout)
     )
-    return _count((_to_host(drawn, plan.samples) for drawn in batches), extractor, real, plan)
+    scores = _count((_to_host(drawn, plan.samples) for drawn in batches), extractor, real, plan)
+    if note := few_samples(plan, real):
+        warnings.warn(note, FewSamplesWarning, stacklevel=2)
+    return scores
+
+
+def _check(plan: Scoring, extractor: Extractor) -> None:
+    if "modes" in plan.names and not extractor.of_the_data:
+        raise InputError("modes are counted by a classifier of the data; choose the cnn extractor")
 
 
 def _batches(samples: int, layout: parallel.Layout) -> Iterator[np.ndarray]:
@@ -185,17 +198,12 @@ def _count(batches: Iterable[Batch], extractor: Extractor, real: Real, plan: Sco
     return scores
 
 
-def few_samples(plan: Scoring, real: Real, size: int) -> str:
-    """Says why an FID of few samples is to be taken with care, or nothing.
-
-    Args:
-        plan: the settings.
-        real: what is known of the real images.
-        size: the dimension of the features.
-    """
+def few_samples(plan: Scoring, real: Real) -> str:
+    """Says why an FID of few samples is to be taken with care, or nothing."""
     least = min(plan.samples, real.images)
-    if "fid" not in plan.names or least > size:
+    if real.moments is None or least > len(real.moments.mean):
         return ""
+    size = len(real.moments.mean)
     return (
         f"fid: {least} images for {size} features: the covariance is singular and the distance too large; "
         f"compare it only with one of as many images"

@@ -1,24 +1,22 @@
 """The real images of a score, seen by the extractor; what was gathered is kept under its hash."""
 
 import hashlib
-import json
-import zipfile
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
 import numpy as np
 
-from jaxgan import data, parallel, xla
+from jaxgan import cache, data, parallel
 from jaxgan.extractors import Extractor
-from jaxgan.files import whole
 from jaxgan.metrics import features, moments
 from jaxgan.scoring.plan import Scoring
 from jaxgan.scoring.table import METRICS, Real
 from jaxgan.typing import Watch, unwatched
 
-VERSION = 1
 BATCH_SIZE = 256
-Gathered = tuple[moments.Moments | None, features.Features | None]
 
 
 def read_real(
@@ -26,7 +24,6 @@ def read_real(
     extractor: Extractor,
     plan: Scoring,
     *,
-    layout: parallel.Layout | None = None,
     folder: Path | None = None,
     watch: Watch = unwatched,
 ) -> Real:
@@ -36,7 +33,6 @@ def read_real(
         images: the images.
         extractor: what sees them.
         plan: the settings.
-        layout: the devices; all of them by default.
         folder: where it is kept; the user's cache by default.
         watch: told how many images have been seen.
 
@@ -45,67 +41,67 @@ def read_real(
     """
     count = plan.check_real(images)
     digest = data.digest(images)
-    wanted = {str(METRICS[name].real) for name in plan.names} - {"nothing"}
-    if not wanted:
-        return Real(count, digest, None, None)
-    kept = min(plan.samples, count) if "features" in wanted else 0
-    order = np.random.default_rng(plan.seed).permutation(len(images))
-    order = order[:count] if "moments" in wanted else order[:kept]
-    key = {
-        "data": digest,
-        "extractor": dict(extractor.protocol),
-        "order": hashlib.sha256(order.tobytes()).hexdigest(),
-        "wanted": sorted(wanted),
-        "kept": kept,
-        "version": VERSION,
-    }
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-    path = (folder or xla.cache_folder() / "real") / f"{name}.npz"
-    found = _read(path)
-    if found is None:
-        found = _gather(images, extractor, order, wanted, kept, layout or parallel.layout(), watch)
-        _write(path, *found)
-    return Real(count, digest, *found)
+    wanted = {METRICS[name].real for name in plan.names}
+    order = np.random.default_rng(plan.seed).permutation(len(images))[:count]
+    gathering = _Gathering(images, extractor, digest, folder, watch)
+    total = gathering.moments(np.sort(order)) if "moments" in wanted else None
+    rows = gathering.features(order[: plan.samples]) if "features" in wanted else None
+    return Real(count, digest, total, rows)
 
 
-def _gather(
-    images: data.Dataset,
-    extractor: Extractor,
-    order: np.ndarray,
-    wanted: set[str],
-    kept: int,
-    layout: parallel.Layout,
-    watch: Watch,
-) -> Gathered:
-    total, rows, done = None, None, 0
-    for values in see(images, extractor, order, layout):
-        if "moments" in wanted:
+class _Gathering(NamedTuple):
+    """What it takes to see real images: each process does so by itself, on its own devices."""
+
+    images: data.Dataset
+    extractor: Extractor
+    digest: str
+    folder: Path | None
+    watch: Watch
+
+    def moments(self, order: np.ndarray) -> moments.Moments:
+        path = self._path("moments", order)
+        found = cache.read(path)
+        if found is not None:
+            arrays = np.load(io.BytesIO(found), allow_pickle=False)
+            return moments.Moments(*(arrays[name] for name in moments.Moments._fields))
+        total = None
+        for values in self._see(order):
             total = moments.update(total or moments.init(values.shape[1]), values)
-        if done < kept:
-            part = values[: kept - done]
-            rows = features.update(
-                rows or features.init(values.shape[1]), part, np.arange(done, done + len(part))
-            )
-        done += len(values)
-        watch("real images", done, len(order))
-    return total, rows
+        assert total is not None  # `check_real` wants two images at least
+        cache.write(path, _pack(total._asdict()))
+        return total
 
+    def features(self, order: np.ndarray) -> features.Features:
+        path = self._path("features", order)
+        found = cache.read(path)
+        if found is not None:
+            values = np.load(io.BytesIO(found), allow_pickle=False)["values"]
+        else:
+            values = np.concatenate(list(self._see(order)))
+            cache.write(path, _pack({"values": values}))
+        return features.update(features.init(values.shape[1]), values, np.arange(len(values)))
 
-def see(
-    images: data.Dataset, extractor: Extractor, order: np.ndarray, layout: parallel.Layout
-) -> Iterator[np.ndarray]:
-    """Gives the features of images, a batch at a time: f32[n, D]."""
-    size = batch_size(layout)
-    layout = layout._replace(mode="jit")
-    look = layout.compile_gathered(
-        lambda variables, batch: extractor.extract(variables, batch["image"]).features
-    )
-    variables = layout.put_state(extractor.variables)
-    for arrays in data.in_chunks(images, order, chunk_size=size):
-        pixels = arrays["image"]
-        full = np.resize(pixels, (size, *pixels.shape[1:]))  # one program for all batches
-        values = look(variables, layout.put_batch({"image": full}))
-        yield parallel.to_host(values)[: len(pixels)]
+    def _path(self, kind: str, order: np.ndarray) -> Path:
+        key = {
+            "data": self.digest,
+            "extractor": dict(self.extractor.protocol),
+            "order": hashlib.sha256(order.tobytes()).hexdigest(),
+        }
+        return cache.path(f"real-{kind}", key, self.folder)
+
+    def _see(self, order: np.ndarray) -> Iterator[np.ndarray]:
+        """Gives the features of images, a batch at a time: f32[n, D]."""
+        layout = parallel.layout(devices=jax.local_devices())
+        size = batch_size(layout)
+        extract = self.extractor.extract
+        look = layout.compile_gathered(lambda variables, batch: extract(variables, batch["image"]).features)
+        variables, done = layout.put_state(self.extractor.variables), 0
+        for arrays in data.in_chunks(self.images, order, chunk_size=size):
+            pixels = arrays["image"]
+            full = np.resize(pixels, (size, *pixels.shape[1:]))  # one program for all batches
+            yield parallel.to_host(look(variables, layout.put_batch({"image": full})))[: len(pixels)]
+            done += len(pixels)
+            self.watch("real images", done, len(order))
 
 
 def batch_size(layout: parallel.Layout) -> int:
@@ -113,27 +109,7 @@ def batch_size(layout: parallel.Layout) -> int:
     return -(-BATCH_SIZE // (2 * layout.device_count)) * 2 * layout.device_count
 
 
-def _read(path: Path) -> Gathered | None:
-    try:
-        with path.open("rb") as file:
-            arrays = dict(np.load(file, allow_pickle=False))
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError):  # not there, or cut short
-        return None
-    total = moments.Moments(*(arrays[name] for name in moments.Moments._fields)) if "mean" in arrays else None
-    rows = None
-    if "values" in arrays:
-        values = arrays["values"]
-        rows = features.update(features.init(values.shape[1]), values, np.arange(len(values)))
-    return total, rows
-
-
-def _write(path: Path, total: moments.Moments | None, rows: features.Features | None) -> None:
-    arrays = total._asdict() if total is not None else {}
-    if rows is not None:
-        arrays["values"] = features.ordered(rows)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as partial, partial.open("wb") as file:
-            np.savez(file, **arrays)
-    except OSError:
-        pass  # gathered again at the next start
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    return file.getvalue()
