@@ -121,7 +121,7 @@ class Layout(NamedTuple):
         Args:
             batch: arrays f[N, ...], N a multiple of the number of devices.
         """
-        count, index = jax.process_count(), jax.process_index()
+        count, index = (jax.process_count(), jax.process_index()) if self.mesh.is_multi_process else (1, 0)
         own = {
             name: values[index * len(values) // count : (index + 1) * len(values) // count]
             for name, values in batch.items()

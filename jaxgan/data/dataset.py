@@ -51,7 +51,7 @@ class Dataset:
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...] | None
     count: int
-    base: "Dataset | None" = None
+    base: "Dataset | None" = dataclasses.field(default=None, repr=False)
     reader: Callable[[np.ndarray], Arrays] = dataclasses.field(repr=False)
 
     def __len__(self) -> int:

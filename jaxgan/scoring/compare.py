@@ -68,7 +68,8 @@ def compare(
     far the difference is due to the images that happened to be drawn. An interval is that of the differences
     so found, moved so that its middle is the difference of the scores themselves, since a resample holds
     fewer different images and is worse for that alone. Scores that are means over images (precision, density,
-    similarity) are resampled as means, KID to first order.
+    similarity) are resampled as means, KID to first order. Intervals of recall and coverage are often wider
+    than they need be, by up to one half.
 
     Args:
         first: one generator.
