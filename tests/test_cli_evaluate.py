@@ -128,7 +128,7 @@ def test_runs_that_are_not_alike_are_not_compared(run, tmp_path, capsys):
     assert main(["train", "cnn", *CNN, "--steps", "1", "--out", cnn]) == 0
     capsys.readouterr()
     before = lines(run)
-    refused(capsys, ["evaluate", str(run), other, "--samples", "20"], "their protocols differ in")
+    refused(capsys, ["evaluate", str(run), other, *AGAIN], "their protocols differ in data_sha256")
     refused(capsys, ["evaluate", str(run), cnn], "a classifier cannot be compared with one of a GAN")
     refused(capsys, ["evaluate", str(run), str(run), "--resamples", "5"], "resamples is 5; it must be >= 20")
     refused(capsys, ["evaluate", cnn, "--metrics", "fid"], "cnn draws no images")
