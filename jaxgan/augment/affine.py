@@ -1,0 +1,102 @@
+"""Rotation, shift, scale, shear and flip of the training images of a classifier, on the device."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from jaxgan.augment.common import Range, check_images, draw_uniform
+from jaxgan.augment.warp import compose, warp
+from jaxgan.typing import Array
+from jaxgan.validation import require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Affine:
+    """How images are changed at random; by default not at all.
+
+    The settings and their meaning are those of `jaxgan.data.Augment`, which changes images on the host.
+
+    Attributes:
+        rotation: degrees, in [0, 180]; each image turns by an angle drawn from [-rotation, rotation].
+        shift: a share of the side, in [0, 1); drawn from [-shift, shift] for each side.
+        scale: in [0, 1); each image grows by a factor drawn from [1 - scale, 1 + scale].
+        shear: degrees, in [0, 90); drawn from [-shear, shear].
+        flip: mirror half of the images left to right.
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        require(0 <= self.rotation <= 180, "rotation", self.rotation, "in [0, 180]")
+        require(0 <= self.shift < 1, "shift", self.shift, "in [0, 1)")
+        require(0 <= self.scale < 1, "scale", self.scale, "in [0, 1)")
+        require(0 <= self.shear < 90, "shear", self.shear, "in [0, 90)")
+
+
+def apply(key: Array, images: Array, config: Affine, *, value_range: Range = (-1.0, 1.0)) -> Array:
+    r"""Changes each image by an affine map of its own; what comes from beyond the borders is black.
+
+    .. math:: q = s \, R(\alpha) \begin{pmatrix} 1 & 0 \\ \tan \beta & 1 \end{pmatrix} F (p - c) + c + t
+
+    moves the point p = (row, column): flipped (F), sheared (beta), turned (alpha), grown (s) and shifted (t).
+
+    Args:
+        key: a typed PRNG key.
+        images: f[N, H, W, C] in the range.
+        config: how much of each.
+        value_range: (low, high), the values of black and white.
+
+    Returns:
+        f[N, H, W, C]; linear in the images but for the black that comes in.
+
+    Raises:
+        ValueError: a shape, dtype or range that does not fit.
+
+    >>> import jax
+    >>> images = jnp.ones((2, 4, 6, 1))
+    >>> apply(jax.random.key(0), images, Affine()) is images
+    True
+    """
+    check_images(images, value_range)
+    if config == Affine():
+        return images
+    maps = inverse_maps(draw_uniform(key, len(images), 6), config, *images.shape[1:3])
+    return warp(images, maps, fill=value_range[0])
+
+
+def inverse_maps(draws: Array, config: Affine, height: int, width: int) -> Array:
+    """Finds where new pixels come from.
+
+    Args:
+        draws: f32[N, 6] in [0, 1): for angle, shear, growth, down, right and flip.
+        config: how much of each.
+        height: the images' height, >= 1.
+        width: the images' width, >= 1.
+
+    Returns:
+        f32[N, 2, 3], for `jaxgan.augment.warp.warp`.
+
+    >>> import jax
+    >>> jax.eval_shape(lambda draws: inverse_maps(draws, Affine(), 4, 8), jnp.zeros((5, 6))).shape
+    (5, 2, 3)
+    """
+    angle, shear, growth, down, right = (2 * draws[:, :5] - 1).T
+    angle = jnp.radians(config.rotation) * angle
+    tangent = jnp.tan(jnp.radians(config.shear) * shear)
+    scale = 1 + config.scale * growth
+    sign = jnp.where(draws[:, 5] < 0.5, -1.0, 1.0) if config.flip else jnp.ones_like(scale)
+    turn = _matrix(jnp.cos(angle), jnp.sin(angle), -jnp.sin(angle), jnp.cos(angle))
+    zero, one = jnp.zeros_like(scale), jnp.ones_like(scale)
+    slide = _matrix(one, zero, -tangent, one)
+    linear = compose(_matrix(one, zero, zero, sign), slide, turn) / scale[:, None, None]
+    shift = config.shift * jnp.stack([down * height, right * width], -1)
+    offset = -(linear * shift[:, None, :]).sum(-1)
+    return jnp.concatenate([linear, offset[:, :, None]], -1)
+
+
+def _matrix(a: Array, b: Array, c: Array, d: Array) -> Array:
+    return jnp.stack([jnp.stack([a, b], -1), jnp.stack([c, d], -1)], -2)
