@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "app",
+    "augment",
     "batch_axis",
     "checkpoint",
     "classifiers",
@@ -30,6 +31,7 @@ __all__ = [
     "nn",
     "ops",
     "parallel",
+    "penalties",
     "pictures",
     "run_folder",
     "run_scores",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from jaxgan import losses
 from jaxgan.classifiers import cnn
 from jaxgan.gans import dcgan
-from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState
+from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState, adversarial
 from jaxgan.steps.average import update_average
 from jaxgan.steps.backward import pull_once, pull_twice
 from jaxgan.steps.state import parameter_count
@@ -66,8 +67,15 @@ def test_dcgan_makes_images_of_its_size(size, channels):
     assert {value.shape for value in metrics.values()} == {()}
 
 
-@pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
-@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+@pytest.mark.parametrize(
+    ("updates", "loss"),
+    [
+        ("simultaneous", "minimax"),
+        ("simultaneous", "hinge"),
+        ("alternating", "non_saturating"),
+        ("alternating", "relativistic_average"),
+    ],
+)
 def test_one_trace_serves_many_steps_and_all_stay_finite(updates, loss):
     gan = variant(updates=updates, loss=loss, ema_decay=0.9, discriminator_steps=2)
     traces = []
@@ -89,6 +97,30 @@ def test_one_trace_serves_many_steps_and_all_stay_finite(updates, loss):
     assert np.abs(samples).max() <= 1
 
 
+class Constant(nn.Module):
+    """Makes images of zeros; as a discriminator, gives the brightness and 100 more."""
+
+    generates: bool
+
+    @nn.compact
+    def __call__(self, inputs, *, train):
+        del train
+        scale = self.param("scale", nn.initializers.ones, ())
+        if self.generates:
+            return 0 * scale * jnp.zeros((len(inputs), 8, 8, 1))
+        return scale * inputs.mean((1, 2, 3)) + 100
+
+
+@pytest.mark.parametrize(("loss", "fake_accuracy"), [("hinge", 0), ("wasserstein", 1)])
+def test_accuracies_measure_from_where_the_loss_is_undecided(loss, fake_accuracy):
+    """A critic's logits tell by their differences alone, however large they are."""
+    config = Adversarial(loss=loss)
+    networks = Constant(generates=True), Constant(generates=False)
+    gan = adversarial(*networks, latent_size=2, image_shape=(8, 8, 1), config=config)
+    _, metrics = jax.jit(gan.step)(initial(gan), {"image": jnp.ones((4, 8, 8, 1))}, KEY)
+    assert (metrics["real_accuracy"], metrics["fake_accuracy"]) == (1, fake_accuracy)
+
+
 def test_the_players_losses_are_the_value_function():
     """With minimax and simultaneous updates one player's loss is the other's with the sign turned."""
     gan = variant(loss="minimax")
@@ -96,21 +128,25 @@ def test_the_players_losses_are_the_value_function():
     np.testing.assert_allclose(metrics["generator_loss"], -metrics["discriminator_loss"], rtol=1e-6)
 
 
-def test_simultaneous_gradients_are_those_of_separate_passes():
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic_average"])
+def test_simultaneous_gradients_are_those_of_separate_passes(loss):
     """The shared forward pass gives what alternating gives when the discriminator does not move."""
     still = Adam(learning_rate=1e-30)
     batch = {"image": images()}
     states = []
     for updates in ("simultaneous", "alternating"):
-        gan = variant(updates=updates, discriminator=still)
+        gan = variant(loss=loss, updates=updates, discriminator=still)
         states.append(jax.jit(gan.step)(initial(gan), batch, KEY)[0].generator.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *states)
 
 
-@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+@pytest.mark.parametrize("loss", losses.LOSSES)
 @pytest.mark.parametrize("certainty", [1.0, 300.0], ids=["unsure", "certain"])
 def test_one_backward_pass_gives_what_two_give(loss, certainty):
-    """Also where the discriminator is so sure of itself that its own derivatives vanish."""
+    """Also where the discriminator is so sure of itself that its own derivatives vanish.
+
+    Hinges make them vanish altogether; relativistic losses make the generator depend on real logits too.
+    """
     logits = certainty * jnp.array([0.5, -1.0, 0.1, -0.9]), certainty * jnp.array([-1.0, 0.7, -0.4, 0.0])
     random = np.random.default_rng(0)
     slopes, images_of = (jnp.asarray(random.normal(size=shape)) for shape in ((2, 4, 3), (4, 2, 2, 1)))

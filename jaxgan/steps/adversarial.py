@@ -31,7 +31,10 @@ class Adversarial:
 
     Attributes:
         loss: a name in `jaxgan.losses.LOSSES`: ``"minimax"`` is the value function itself,
-            ``"non_saturating"`` gives the generator a gradient where the discriminator wins.
+            ``"non_saturating"`` gives the generator a gradient where the discriminator wins;
+            ``"least_squares"``, ``"hinge"`` and ``"wasserstein"`` judge without probabilities;
+            ``"relativistic"`` compares pairs of a real and a generated image, ``"relativistic_average"`` each
+            image with the mean of the others.
         updates: ``"simultaneous"`` computes both gradients at the same point, from one forward pass;
             ``"alternating"`` lets the generator answer the discriminator's new weights.
         discriminator_steps: k >= 1 updates of the discriminator for one of the generator, each on images
@@ -42,7 +45,15 @@ class Adversarial:
         discriminator: the discriminator's optimiser.
     """
 
-    loss: Literal["non_saturating", "minimax"] = "non_saturating"
+    loss: Literal[
+        "non_saturating",
+        "minimax",
+        "least_squares",
+        "wasserstein",
+        "hinge",
+        "relativistic",
+        "relativistic_average",
+    ] = "non_saturating"
     updates: Literal["simultaneous", "alternating"] = "simultaneous"
     discriminator_steps: int = 1
     ema_decay: float | None = None
@@ -91,7 +102,8 @@ def adversarial(
     Returns:
         A `jaxgan.steps.GAN`. Its step reports ``generator_loss``, ``discriminator_loss``,
         ``real_accuracy`` and ``fake_accuracy`` (the shares of real and of generated images that the
-        discriminator tells rightly), as means over the whole batch.
+        discriminator tells rightly), as means over the whole batch. Where a loss counts only differences of
+        logits, an image passes for real above the mean of all.
     """
     game = _Game(generator, discriminator, latent_size, image_shape, config, per_image)
 
@@ -118,6 +130,10 @@ class _Game(NamedTuple):
     image_shape: tuple[int, int, int]
     config: Adversarial
     per_image: bool
+
+    @property
+    def loss(self) -> losses.Loss:
+        return losses.get(self.config.loss)
 
     def init(self, key: Array) -> GANState:
         generator_key, discriminator_key = jax.random.split(key)
@@ -205,13 +221,13 @@ class _Game(NamedTuple):
             fakes,
             has_aux=True,
         )
-        loss = losses.get(self.config.loss)
+        loss = self.loss
         discriminator_loss, discriminator_bars = jax.value_and_grad(_mean_of(loss.discriminator))(logits)
         generator_loss, generator_bars = jax.value_and_grad(_mean_of(loss.generator))(logits)
         pull = pull_once if self.per_image else pull_twice
         discriminator_gradients, fakes_bar = pull(pull_discriminator, discriminator_bars, generator_bars)
         (generator_gradients,) = pull_generator(fakes_bar)
-        metrics = _metrics(discriminator_loss, logits) | {"generator_loss": generator_loss}
+        metrics = _metrics(discriminator_loss, logits, loss.boundary) | {"generator_loss": generator_loss}
         return (
             self.updated("generator", generator, generator_gradients, generator_state),
             self.updated("discriminator", discriminator, discriminator_gradients, discriminator_state),
@@ -225,13 +241,12 @@ class _Game(NamedTuple):
 
         def objective(params: PyTree) -> tuple[Array, tuple[tuple[Array, Array], PyTree]]:
             logits, model_state = self.judge_both(params, discriminator.model_state, draws, fakes)
-            loss = losses.get(self.config.loss).discriminator
-            return _mean_of(loss)(logits), (logits, model_state)
+            return _mean_of(self.loss.discriminator)(logits), (logits, model_state)
 
         value_and_grad = jax.value_and_grad(objective, has_aux=True)
         (loss, (logits, model_state)), gradients = value_and_grad(discriminator.params)
         state = self.updated("discriminator", discriminator, gradients, model_state)
-        return state, _metrics(loss, logits)
+        return state, _metrics(loss, logits, self.loss.boundary)
 
     def update_generator(
         self, generator: NetState, discriminator: NetState, draws: "_Draws"
@@ -239,7 +254,7 @@ class _Game(NamedTuple):
         def objective(params: PyTree) -> tuple[Array, PyTree]:
             fakes, model_state = self.generate(params, generator, draws)
             logits, _ = self.judge_both(discriminator.params, discriminator.model_state, draws, fakes)
-            return _mean_of(losses.get(self.config.loss).generator)(logits), model_state
+            return _mean_of(self.loss.generator)(logits), model_state
 
         (loss, model_state), gradients = jax.value_and_grad(objective, has_aux=True)(generator.params)
         return self.updated("generator", generator, gradients, model_state), loss
@@ -274,10 +289,11 @@ def _mean_of(loss: losses.PlayerLoss):  # type: ignore[no-untyped-def]
     return mean
 
 
-def _metrics(discriminator_loss: Array, logits: tuple[Array, Array]) -> Metrics:
+def _metrics(discriminator_loss: Array, logits: tuple[Array, Array], boundary: float | None) -> Metrics:
     real_logits, fake_logits = logits
+    middle = batch_axis.pmean((real_logits + fake_logits).mean() / 2) if boundary is None else boundary
     shares = {
-        "real_accuracy": (real_logits > 0).mean(dtype=jnp.float32),
-        "fake_accuracy": (fake_logits < 0).mean(dtype=jnp.float32),
+        "real_accuracy": (real_logits > middle).mean(dtype=jnp.float32),
+        "fake_accuracy": (fake_logits < middle).mean(dtype=jnp.float32),
     }
     return {"discriminator_loss": discriminator_loss, **batch_axis.pmean(shares)}
