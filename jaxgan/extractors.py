@@ -124,7 +124,7 @@ def classifier(
     """
     images, held_out = train.base or train, test and (test.base or test)
     config = _config(images)
-    digest = data.digest(images)
+    digest = images.sha256
     recipe = {"data": digest, "config": repr(config), "steps": STEPS, "batch_size": BATCH_SIZE}
     path = cache.path("classifiers", recipe, folder)
     found = cache.read(path)

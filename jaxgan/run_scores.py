@@ -63,7 +63,7 @@ def prepare(
         raise InputError(f"{model.name} draws no images; {plan.metrics} are scores of drawn images")
     chosen = read_data(settings, plan.split)
     plan.check_real(chosen)
-    learnt = _labelled(settings) if plan.extractor == "cnn" else (None, None)
+    learnt = _labelled(settings, chosen) if plan.extractor == "cnn" else (None, None)
     extractor = scoring.choose_extractor(plan, *learnt, watch=watch)
     real = scoring.read_real(chosen, extractor, plan, watch=watch)
     scorer = scoring.make_scorer(_source(model, settings, gan), extractor, real, plan, layout=layout)
@@ -104,7 +104,7 @@ def images_protocol(settings: Settings, images: data.Dataset) -> dict[str, Any]:
     """Says which images scores depend on."""
     return {
         "data": settings.data,
-        "data_sha256": data.digest(images),
+        "data_sha256": images.sha256,
         "split": images.split,
         "crop": settings.crop,
         "image_shape": list(images.image_shape),
@@ -117,11 +117,14 @@ def machine_protocol() -> dict[str, Any]:
     return {"platform": jax.default_backend(), "matmul_precision": precision, "versions": versions()}
 
 
-def _labelled(settings: Settings) -> tuple[data.Dataset, data.Dataset | None]:
+def _labelled(settings: Settings, chosen: data.Dataset) -> tuple[data.Dataset, data.Dataset | None]:
+    """Finds the train and the test images; those that were chosen already are not read again."""
+    if chosen.split == "test":
+        return read_data(settings, "train"), chosen
     test = None
     with suppress(InputError):  # not every source has test images
         test = read_data(settings, "test")
-    return read_data(settings, "train"), test
+    return chosen, test
 
 
 def _source(model: zoo.Model, settings: Settings, gan: GAN) -> scoring.Source:

@@ -1,6 +1,7 @@
 """A data set: so many images of one shape, perhaps with labels, read by their numbers."""
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -73,6 +74,11 @@ class Dataset:
         """
         return self.reader(np.asarray(indices))
 
+    @functools.cached_property
+    def sha256(self) -> str:
+        """The name of the content; see `digest`. It is worked out once, since that reads every image."""
+        return digest(self)
+
 
 def digest(dataset: Dataset) -> str:
     """Names the content of a data set: the SHA-256 of its pixels and labels, as hexadecimal digits.
@@ -85,7 +91,7 @@ def digest(dataset: Dataset) -> str:
     64
     """
     if dataset.base is not None:
-        parts = f"stacks {dataset.split} {dataset.count} {digest(dataset.base)}"
+        parts = f"stacks {dataset.split} {dataset.count} {dataset.base.sha256}"
         return hashlib.sha256(parts.encode()).hexdigest()
     found = hashlib.sha256(repr((dataset.count, dataset.image_shape, dataset.classes)).encode())
     for arrays in in_chunks(dataset):
