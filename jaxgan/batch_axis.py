@@ -33,6 +33,15 @@ def is_mapped() -> bool:
     return True
 
 
+def parts() -> int:
+    """Counts the parts of the batch: the size of the mapped axis, 1 outside one.
+
+    >>> parts()
+    1
+    """
+    return int(jax.lax.axis_size(NAME)) if is_mapped() else 1
+
+
 def pmean(tree: Tree) -> Tree:
     r"""Averages every array of a pytree over the parts of the batch.
 

@@ -13,7 +13,7 @@ from jaxgan.classifiers import cnn
 from jaxgan.gans import dcgan
 from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState, adversarial
 from jaxgan.steps.average import update_average
-from jaxgan.steps.backward import pull_once, pull_twice
+from jaxgan.steps.backward import Opinion, pull_once, pull_twice
 from jaxgan.steps.state import parameter_count
 
 pytestmark = pytest.mark.smoke
@@ -152,11 +152,12 @@ def test_one_backward_pass_gives_what_two_give(loss, certainty):
     slopes, images_of = (jnp.asarray(random.normal(size=shape)) for shape in ((2, 4, 3), (4, 2, 2, 1)))
 
     def pull(bars):  # of a discriminator with three params
-        return jnp.einsum("rn,rnp->p", jnp.stack(bars), slopes), bars[1].reshape(-1, 1, 1, 1) * images_of
+        by_logits = jnp.stack([bar.logits for bar in bars])
+        return jnp.einsum("rn,rnp->p", by_logits, slopes), by_logits[1].reshape(-1, 1, 1, 1) * images_of
 
     chosen = losses.get(loss)
     bars = [
-        jax.grad(lambda logits, player=player: player(*logits).mean())(logits)
+        tuple(map(Opinion, jax.grad(lambda logits, player=player: player(*logits).mean())(logits)))
         for player in (chosen.discriminator, chosen.generator)
     ]
     for once, twice in zip(pull_once(pull, *bars), pull_twice(pull, *bars), strict=True):

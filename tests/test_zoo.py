@@ -1,7 +1,6 @@
 """The contract that every model of the zoo keeps."""
 
 import functools
-import importlib
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +9,11 @@ import pytest
 
 from jaxgan import parallel, zoo
 from jaxgan.checkpoint import Checkpoints
-from jaxgan.steps import GAN, Classifier
+from jaxgan.steps import GAN, Classifier, game
 
 pytestmark = pytest.mark.smoke
 
-adversarial = importlib.import_module("jaxgan.steps.adversarial")  # whose name in the package is a function
+
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
 GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
@@ -87,7 +86,7 @@ def test_one_backward_pass_is_taken_only_where_it_is_enough(name, monkeypatch):
     """A discriminator that looks at other images too must not be said to judge each by itself."""
     before, _, _ = stepped(name, "jit")
     model, config, _ = built(name)
-    monkeypatch.setattr(adversarial, "pull_once", adversarial.pull_twice)
+    monkeypatch.setattr(game, "pull_once", game.pull_twice)
     arguments = jax.tree.map(jnp.asarray, before), jax.tree.map(jnp.asarray, batch(config)), KEY
     twice, _ = parallel.compile_function(model.build(config).step)(*arguments)
     monkeypatch.undo()

@@ -17,14 +17,19 @@ from jaxgan.penalties.slopes import (
     squared_slopes,
 )
 from jaxgan.penalties.table import PENALTIES, Augment, Inputs, Penalty, get
+from jaxgan.penalties.terms import ON_LOGITS, ON_SLOPES, WEIGHTS, Term, parse, parse_all
 
 __all__ = [
+    "ON_LOGITS",
+    "ON_SLOPES",
     "PENALTIES",
+    "WEIGHTS",
     "Anchors",
     "Augment",
     "Discriminate",
     "Inputs",
     "Penalty",
+    "Term",
     "balanced_consistency",
     "consistency",
     "dragan",
@@ -33,6 +38,8 @@ __all__ = [
     "gradient_penalty",
     "lazily",
     "lecam",
+    "parse",
+    "parse_all",
     "r1",
     "r2",
     "squared_slopes",

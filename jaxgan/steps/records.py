@@ -1,10 +1,17 @@
 """The records of pure functions that the zoo builds."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from jaxgan.steps.state import ClassifierState, GANState
 from jaxgan.typing import Array, Batch, Metrics
+
+
+class Sample(Protocol):
+    """How images are drawn."""
+
+    def __call__(self, state: GANState, key: Array, count: int, labels: Array | None = None) -> Array:
+        """Draws f32[count, H, W, C]."""
 
 
 class GAN(NamedTuple):
@@ -13,14 +20,15 @@ class GAN(NamedTuple):
     Attributes:
         init: ``(key) -> state``.
         step: ``(state, batch, key) -> (state, metrics)``; ``batch["image"]`` is f32[N, H, W, C] in the
-            model's value range, ``key`` the root key of the run, the same at every step.
-        sample: ``(state, key, count) -> images`` f32[count, H, W, C]; image i depends on the key and on i,
-            not on the count.
+            model's value range, and ``batch["label"]`` int32[N] for a model with classes; ``key`` is the
+            root key of the run, the same at every step.
+        sample: ``(state, key, count, labels=None) -> images`` f32[count, H, W, C]; image i depends on the key
+            and on i, not on the count. A model with classes takes labels int32[count], or draws them.
     """
 
     init: Callable[[Array], GANState]
     step: Callable[[GANState, Batch, Array], tuple[GANState, Metrics]]
-    sample: Callable[[GANState, Array, int], Array]
+    sample: Sample
 
 
 class Classifier(NamedTuple):

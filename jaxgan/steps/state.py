@@ -1,5 +1,6 @@
 """The states: pytrees of arrays and of nothing else."""
 
+import functools
 from typing import Any
 
 import flax
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgan.steps.optimizer import last_was_finite
 from jaxgan.typing import Array, PyTree
 
 
@@ -35,12 +37,16 @@ class GANState:
         generator: the generator and its optimiser.
         discriminator: the discriminator and its optimiser.
         ema_params: the moving average of the generator's params; {} without one.
+        penalties: the weights of the penalties and what is remembered of them, by name; {} without any.
+        augmentation: the state of a controlled augmentation; {} without one.
     """
 
     step: Array
     generator: NetState
     discriminator: NetState
     ema_params: PyTree
+    penalties: PyTree
+    augmentation: PyTree
 
 
 @flax.struct.dataclass
@@ -58,40 +64,45 @@ class ClassifierState:
     ema_params: PyTree
 
 
-def init_network(
-    module: nn.Module, tx: optax.GradientTransformation, key: Array, shape: tuple[int, ...]
-) -> NetState:
-    """Makes the state of a network that takes f32[N, *shape]."""
-    variables = dict(module.init({"params": key}, jnp.zeros((1, *shape)), train=False))
+def init_network(module: nn.Module, tx: optax.GradientTransformation, key: Array, *inputs: Array) -> NetState:
+    """Makes the state of a network from one example of its inputs."""
+    variables = dict(module.init({"params": key}, *inputs, train=False))
     params = variables.pop("params")
     return NetState(params=params, model_state=variables, opt_state=tx.init(params))
 
 
 def apply_network(
-    module: nn.Module, params: PyTree, model_state: PyTree, x: Array, key: Array
-) -> tuple[Array, PyTree]:
+    module: nn.Module, params: PyTree, model_state: PyTree, key: Array, *inputs: Array
+) -> tuple[Any, PyTree]:
     """Runs a network in training: its output and its new model state."""
     return module.apply(
         {"params": params, **model_state},
-        x,
+        *inputs,
         train=True,
         rngs={"dropout": key},
         mutable=list(model_state),
     )
 
 
-def evaluate_network(module: nn.Module, params: PyTree, model_state: PyTree, x: Array) -> Array:
+def evaluate_network(module: nn.Module, params: PyTree, model_state: PyTree, *inputs: Array) -> Array:
     """Runs a network outside training: its output in float32."""
-    outputs: Array = module.apply({"params": params, **model_state}, x, train=False)  # type: ignore[assignment]
+    outputs: Array = module.apply({"params": params, **model_state}, *inputs, train=False)  # type: ignore[assignment]
     return outputs.astype(jnp.float32)
 
 
 def update_network(
-    state: NetState, tx: optax.GradientTransformation, gradients: PyTree, model_state: Any
+    state: NetState, tx: optax.GradientTransformation, gradients: PyTree, model_state: PyTree
 ) -> NetState:
-    """Moves the params one optimiser step along the gradients."""
+    """Moves the params one optimiser step along the gradients.
+
+    Where the optimiser leaves an update out, its model state stays too.
+    """
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
+    finite = last_was_finite(opt_state)
+    if finite is not None:
+        keep = functools.partial(jnp.where, finite)
+        model_state = jax.tree.map(keep, model_state, state.model_state)
     return NetState(params=params, model_state=model_state, opt_state=opt_state)
 
 

@@ -38,7 +38,7 @@ def supervised(
     tx = optimizer.build()
 
     def init(key: Array) -> ClassifierState:
-        started = init_network(network, tx, key, image_shape)
+        started = init_network(network, tx, key, jnp.zeros((1, *image_shape)))
         ema_params = init_average(started.params, decay=ema_decay)
         return ClassifierState(jnp.zeros((), jnp.int32), started, ema_params)
 
@@ -52,7 +52,7 @@ def supervised(
         key = jax.random.fold_in(key, state.step)
 
         def objective(params: PyTree) -> tuple[Array, tuple[Array, PyTree]]:
-            logits, model_state = apply_network(network, params, state.network.model_state, images, key)
+            logits, model_state = apply_network(network, params, state.network.model_state, key, images)
             logits = logits.astype(jnp.float32)
             values = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
             return batch_axis.pmean(values.mean()), (logits, model_state)

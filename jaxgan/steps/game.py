@@ -1,0 +1,295 @@
+"""The step of two players: how a generator and a discriminator are updated against each other."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan import batch_axis, losses
+from jaxgan.augment import controller
+from jaxgan.augment.controller import Ada
+from jaxgan.augment.method import Method
+from jaxgan.penalties import Inputs, Term
+from jaxgan.steps import regularizer
+from jaxgan.steps.average import init_average, update_average
+from jaxgan.steps.backward import Opinion, Opinions, pull_once, pull_twice
+from jaxgan.steps.draws import Draws, draw, split_batch
+from jaxgan.steps.optimizer import skipped_updates
+from jaxgan.steps.state import GANState, NetState, apply_network, init_network, update_network
+from jaxgan.typing import Array, Batch, Metrics, PyTree
+
+
+class Rules(NamedTuple):
+    """What is fixed throughout a game.
+
+    Attributes:
+        generator: maps latents, and labels if there are classes, to images.
+        discriminator: maps images, and labels, to logits f32[N], or to those and class logits f32[N, K].
+        latent_size: the length of a latent.
+        image_shape: (H, W, C).
+        num_classes: K, or None where labels are not used.
+        per_image: whether each logit depends on its own image alone.
+        loss: the losses of both players.
+        simultaneous: whether both gradients are taken at the same point.
+        discriminator_steps: the discriminator's updates in a step.
+        ema_decay: that of the generator's average, or None.
+        txs: the optimisers, by player.
+        terms: the penalties.
+        method: how what the discriminator sees is augmented.
+        ada_target: the controller's.
+        ada_images: the controller's.
+        dtype: what the networks compute in.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent_size: int
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    per_image: bool
+    loss: losses.Loss
+    simultaneous: bool
+    discriminator_steps: int
+    ema_decay: float | None
+    txs: dict[str, optax.GradientTransformation]
+    terms: tuple[Term, ...]
+    method: Method
+    ada_target: float
+    ada_images: float
+    dtype: Any
+
+
+def init(rules: Rules, key: Array) -> GANState:
+    """Makes the first state."""
+    generator_key, discriminator_key = jax.random.split(key)
+    labels = () if rules.num_classes is None else (jnp.zeros(1, jnp.int32),)
+    latents, images = jnp.zeros((1, rules.latent_size)), jnp.zeros((1, *rules.image_shape))
+    generator = init_network(rules.generator, rules.txs["generator"], generator_key, latents, *labels)
+    return GANState(
+        step=jnp.zeros((), jnp.int32),
+        generator=generator,
+        discriminator=init_network(
+            rules.discriminator, rules.txs["discriminator"], discriminator_key, images, *labels
+        ),
+        ema_params=init_average(generator.params, decay=rules.ema_decay),
+        penalties=regularizer.init_penalties(rules.terms),
+        augmentation=rules.method.init(),
+    )
+
+
+def step(rules: Rules, state: GANState, batch: Batch, key: Array) -> tuple[GANState, Metrics]:
+    """Plays one round."""
+    key = jax.random.fold_in(key, state.step)
+    rounds = split_batch(
+        batch, rules.discriminator_steps, rules.image_shape, labelled=rules.num_classes is not None
+    )
+    last = len(rounds) - 1
+    play = _Round(rules, state.step, rules.method.bind(state.augmentation))
+    generator, discriminator, penalties = state.generator, state.discriminator, state.penalties
+    for number, (images, labels) in enumerate(rounds):
+        draws = draw(jax.random.fold_in(key, number), images, labels, rules.latent_size)
+        if number == last and rules.simultaneous:
+            generator, told, norms = play.update_both(generator, discriminator, penalties, draws)
+        else:
+            told = play.update_discriminator(generator, discriminator, penalties, draws)
+        discriminator, penalties = told.discriminator, told.penalties
+    if not rules.simultaneous:
+        generator, norms = play.update_generator(generator, discriminator, draws)
+    ema_params = update_average(state.ema_params, generator.params, decay=rules.ema_decay, step=state.step)
+    augmentation = _controlled(rules, state.augmentation, told.opinions[0].logits)
+    after = GANState(state.step + 1, generator, discriminator, ema_params, penalties, augmentation)
+    return after, _metrics(rules, told, after) | norms
+
+
+class _Judged(NamedTuple):
+    """What the discriminator said of the images of an update, and what follows from its loss."""
+
+    fakes: Array
+    opinions: Opinions
+    loss: Array
+    gradients: PyTree
+    model_state: PyTree
+
+
+class _Told(NamedTuple):
+    """What an update of the discriminator gives."""
+
+    discriminator: NetState
+    penalties: regularizer.States
+    opinions: Opinions
+    metrics: Metrics
+
+
+class _Round(NamedTuple):
+    """The updates of one step, all at the same strength of augmentation."""
+
+    rules: Rules
+    step: Array
+    augment: Callable[[Array, Array], Array]
+
+    def generate(self, params: PyTree, state: NetState, draws: Draws) -> tuple[Array, PyTree]:
+        inputs = (draws.latents.astype(self.rules.dtype), *draws.conditions)
+        images, model_state = apply_network(
+            self.rules.generator, params, state.model_state, draws.generator_key, *inputs
+        )
+        return images.astype(jnp.float32), model_state
+
+    def judge(
+        self, params: PyTree, model_state: PyTree, images: Array, key: Array, draws: Draws
+    ) -> tuple[Opinion, PyTree]:
+        if self.rules.method.kind != "none":
+            images = self.augment(jax.random.fold_in(key, 1), images)
+        inputs = (images.astype(self.rules.dtype), *draws.conditions)
+        output, model_state = apply_network(self.rules.discriminator, params, model_state, key, *inputs)
+        output = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), output)
+        return Opinion(*output) if isinstance(output, tuple) else Opinion(output), model_state
+
+    def judge_both(
+        self, params: PyTree, model_state: PyTree, fakes: Array, draws: Draws
+    ) -> tuple[Opinions, PyTree]:
+        real, model_state = self.judge(params, model_state, draws.images, draws.real_key, draws)
+        fake, model_state = self.judge(params, model_state, fakes, draws.fake_key, draws)
+        return (real, fake), model_state
+
+    def discriminator_loss(
+        self, opinions: Opinions, penalties: regularizer.States, draws: Draws
+    ) -> tuple[Array, Array]:
+        """The loss with the penalties on logits, which is differentiated, and without, which is shown."""
+        real, fake = opinions
+        values = self.rules.loss.discriminator(real.logits, fake.logits)
+        values = values + _class_loss(real, draws) + _class_loss(fake, draws)
+        extra = regularizer.on_logits(self.rules.terms, penalties, real.logits, fake.logits, step=self.step)
+        return batch_axis.pmean((values + extra).mean()), batch_axis.pmean(values.mean())
+
+    def generator_loss(self, opinions: Opinions, draws: Draws) -> Array:
+        real, fake = opinions
+        values = self.rules.loss.generator(real.logits, fake.logits) + _class_loss(fake, draws)
+        return batch_axis.pmean(values.mean())
+
+    def update_both(
+        self, generator: NetState, discriminator: NetState, penalties: regularizer.States, draws: Draws
+    ) -> tuple[NetState, _Told, Metrics]:
+        """Updates both players from one forward pass."""
+        fakes, pull_generator, generator_state = jax.vjp(
+            lambda params: self.generate(params, generator, draws), generator.params, has_aux=True
+        )
+        opinions, pull_discriminator, discriminator_state = jax.vjp(
+            lambda params, fakes: self.judge_both(params, discriminator.model_state, fakes, draws),
+            discriminator.params,
+            fakes,
+            has_aux=True,
+        )
+        value_and_bars = jax.value_and_grad(self.discriminator_loss, has_aux=True)
+        (_, loss), discriminator_bars = value_and_bars(opinions, penalties, draws)
+        generator_loss, generator_bars = jax.value_and_grad(self.generator_loss)(opinions, draws)
+        alone = self.rules.per_image and opinions[0].class_logits is None
+        pull = pull_once if alone else pull_twice
+        gradients, fakes_bar = pull(pull_discriminator, discriminator_bars, generator_bars)
+        (generator_gradients,) = pull_generator(fakes_bar)
+        generator, norm = self.updated("generator", generator, generator_gradients, generator_state)
+        judged = _Judged(fakes, opinions, loss, gradients, discriminator_state)
+        told = self.tell(discriminator, penalties, draws, judged)
+        return generator, told, {"generator_loss": generator_loss, **norm}
+
+    def update_discriminator(
+        self, generator: NetState, discriminator: NetState, penalties: regularizer.States, draws: Draws
+    ) -> _Told:
+        fakes, _ = self.generate(generator.params, generator, draws)
+
+        def objective(params: PyTree) -> tuple[Array, tuple[Array, Opinions, PyTree]]:
+            opinions, model_state = self.judge_both(params, discriminator.model_state, fakes, draws)
+            total, loss = self.discriminator_loss(opinions, penalties, draws)
+            return total, (loss, opinions, model_state)
+
+        value_and_grad = jax.value_and_grad(objective, has_aux=True)
+        (_, (loss, opinions, model_state)), gradients = value_and_grad(discriminator.params)
+        judged = _Judged(fakes, opinions, loss, gradients, model_state)
+        return self.tell(discriminator, penalties, draws, judged)
+
+    def update_generator(
+        self, generator: NetState, discriminator: NetState, draws: Draws
+    ) -> tuple[NetState, Metrics]:
+        def objective(params: PyTree) -> tuple[Array, PyTree]:
+            fakes, model_state = self.generate(params, generator, draws)
+            opinions, _ = self.judge_both(discriminator.params, discriminator.model_state, fakes, draws)
+            return self.generator_loss(opinions, draws), model_state
+
+        (loss, model_state), gradients = jax.value_and_grad(objective, has_aux=True)(generator.params)
+        generator, norm = self.updated("generator", generator, gradients, model_state)
+        return generator, {"generator_loss": loss, **norm}
+
+    def tell(
+        self, discriminator: NetState, penalties: regularizer.States, draws: Draws, judged: _Judged
+    ) -> _Told:
+        """Adds the penalties' gradients to the loss's and moves the discriminator along both."""
+        real, fake = (opinion.logits for opinion in judged.opinions)
+        inputs = Inputs(draws.images, judged.fakes, real, fake, draws.penalty_key)
+
+        def discriminate(params: PyTree) -> Callable[[Array], Array]:
+            def logits(images: Array) -> Array:
+                opinion, _ = self.judge(params, discriminator.model_state, images, draws.real_key, draws)
+                return opinion.logits
+
+            return logits
+
+        extra, penalties = regularizer.gradients(
+            self.rules.terms, penalties, discriminate, discriminator.params, inputs, step=self.step
+        )
+        gradients = batch_axis.pmean(judged.gradients)
+        if extra is not None:
+            gradients = jax.tree.map(jnp.add, gradients, extra)
+        penalties = regularizer.after_logits(self.rules.terms, penalties, real, fake)
+        discriminator, norm = self.updated("discriminator", discriminator, gradients, judged.model_state)
+        return _Told(discriminator, penalties, judged.opinions, {"discriminator_loss": judged.loss, **norm})
+
+    def updated(
+        self,
+        player: Literal["generator", "discriminator"],
+        state: NetState,
+        gradients: PyTree,
+        model_state: PyTree,
+    ) -> tuple[NetState, Metrics]:
+        gradients = batch_axis.pmean(gradients)
+        norm = {f"{player}_gradient_norm": optax.tree.norm(gradients)}
+        return update_network(state, self.rules.txs[player], gradients, model_state), norm
+
+
+def _class_loss(opinion: Opinion, draws: Draws) -> Array | float:
+    """How wrong an auxiliary classifier is of the labels: f32[N] (Odena et al., arXiv:1610.09585)."""
+    if opinion.class_logits is None:
+        return 0.0
+    return optax.softmax_cross_entropy_with_integer_labels(opinion.class_logits, *draws.conditions)
+
+
+def _controlled(rules: Rules, augmentation: Ada | dict, real_logits: Array) -> Ada | dict:
+    if not isinstance(augmentation, Ada):
+        return augmentation
+    return controller.update(
+        augmentation,
+        real_logits,
+        batch_size=len(real_logits) * batch_axis.parts(),
+        target=rules.ada_target,
+        images_to_one=rules.ada_images,
+    )
+
+
+def _metrics(rules: Rules, told: _Told, after: GANState) -> Metrics:
+    real, fake = (opinion.logits for opinion in told.opinions)
+    means = batch_axis.pmean({"real_logit": real.mean(), "fake_logit": fake.mean()})
+    boundary = rules.loss.boundary
+    middle = sum(means.values()) / 2 if boundary is None else boundary
+    shares = {
+        "real_accuracy": (real > middle).mean(dtype=jnp.float32),
+        "fake_accuracy": (fake < middle).mean(dtype=jnp.float32),
+    }
+    metrics = told.metrics | batch_axis.pmean(shares) | means
+    metrics |= {f"penalty_{name}": state.value for name, state in after.penalties.items()}
+    if isinstance(after.augmentation, Ada):
+        metrics["augment_p"] = after.augmentation.p
+    counts = [skipped_updates(state.opt_state) for state in (after.generator, after.discriminator)]
+    if skipped := [count for count in counts if count is not None]:
+        metrics["skipped_updates"] = sum(skipped).astype(jnp.float32)
+    return metrics
