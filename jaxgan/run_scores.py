@@ -12,6 +12,7 @@ from jaxgan.extractors import Extractor
 from jaxgan.scoring import Scoring
 from jaxgan.settings import Settings, read_data
 from jaxgan.steps import GAN
+from jaxgan.steps.average import averaged
 from jaxgan.steps.state import evaluate_network
 from jaxgan.typing import Array, PyTree, Watch, unwatched
 from jaxgan.validation import InputError
@@ -133,12 +134,11 @@ def _source(model: zoo.Model, settings: Settings, gan: GAN) -> scoring.Source:
 
     source = scoring.Source(generate, settings.model.image_shape, settings.model.value_range)
     network, shape = model.networks(settings.model).get("generator", (None, ()))
-    if network is None or len(shape) != 1:
+    if network is None or len(shape) != 1 or getattr(settings.model, "num_classes", None) is not None:
         return source
 
     def decode(state: PyTree, latents: Array) -> Array:
-        params = state.ema_params or state.generator.params
-        return evaluate_network(network, params, state.generator.model_state, latents)
+        return evaluate_network(network, *averaged(state, state.generator), latents)
 
     return source._replace(latents=lambda key: jax.random.normal(key, shape), decode=decode)
 

@@ -84,7 +84,7 @@ def score(layout):
         (-1.0, 1.0),
         latents=lambda key: jax.random.normal(key, (4,)),
         decode=lambda state, latents: evaluate_network(
-            GENERATOR, state.ema_params, state.generator.model_state, latents
+            GENERATOR, state.ema_params, state.ema_model_state, latents
         ),
     )
     plan = scoring.Scoring(metrics="fid,is,pr,ppl", samples=300, real=300)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxgan import losses, penalties
 from jaxgan.augment import method
 from jaxgan.steps import game, regularizer
-from jaxgan.steps.average import check_decay
+from jaxgan.steps.average import averaged, check_decay
 from jaxgan.steps.draws import draw_labels, draw_latents
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import GAN
@@ -151,13 +151,12 @@ def adversarial(
     )
 
     def sample(state: GANState, key: Array, count: int, labels: Array | None = None) -> Array:
-        params = state.ema_params or state.generator.params
         inputs = [draw_latents(key, count, latent_size)]
         if num_classes is not None:
             known = draw_labels(jax.random.fold_in(key, 1), count, num_classes) if labels is None else labels
             inputs.append(known)
         elif labels is not None:
             raise ValueError("labels are given; this model was made without classes")
-        return evaluate_network(generator, params, state.generator.model_state, *inputs)
+        return evaluate_network(generator, *averaged(state, state.generator), *inputs)
 
     return GAN(functools.partial(game.init, rules), functools.partial(game.step, rules), sample)

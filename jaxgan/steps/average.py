@@ -1,9 +1,12 @@
-"""The moving average of a network's params, from which it samples or predicts."""
+"""The moving average of a network, from which it samples or predicts."""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgan.steps.state import ClassifierState, GANState, NetState
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import require
 
@@ -17,9 +20,30 @@ def check_decay(ema_decay: float | None) -> None:
     require(ema_decay is None or 0 <= ema_decay < 1, "ema_decay", ema_decay, "in [0, 1) or None")
 
 
-def init_average(params: PyTree, *, decay: float | None) -> PyTree:
-    """Starts an average at the params; {} where there is none (a decay of None)."""
-    return {} if decay is None else jax.tree.map(jnp.copy, params)
+class Averages(NamedTuple):
+    """The averages of a network's params and of its model state, whose statistics belong to those params."""
+
+    params: PyTree
+    model_state: PyTree
+
+
+def init_averages(network: NetState, *, decay: float | None) -> Averages:
+    """Starts the averages at the network; {} where there are none (a decay of None)."""
+    if decay is None:
+        return Averages({}, {})
+    return jax.tree.map(jnp.copy, Averages(network.params, network.model_state))
+
+
+def update_averages(averages: Averages, network: NetState, *, decay: float | None, step: Array) -> Averages:
+    """Moves both averages as `update_average` does."""
+    return update_average(averages, Averages(network.params, network.model_state), decay=decay, step=step)
+
+
+def averaged(state: GANState | ClassifierState, network: NetState) -> Averages:
+    """What to sample or predict from: the averages of a state, or the network itself where there are none."""
+    if jax.tree.leaves(state.ema_params):
+        return Averages(state.ema_params, state.ema_model_state)
+    return Averages(network.params, network.model_state)
 
 
 def update_average(average: PyTree, params: PyTree, *, decay: float | None, step: Array) -> PyTree:

@@ -14,7 +14,7 @@ from jaxgan.augment.controller import Ada
 from jaxgan.augment.method import Method
 from jaxgan.penalties import Inputs, Term
 from jaxgan.steps import regularizer
-from jaxgan.steps.average import init_average, update_average
+from jaxgan.steps.average import Averages, init_averages, update_averages
 from jaxgan.steps.backward import Opinion, Opinions, pull_once, pull_twice
 from jaxgan.steps.draws import Draws, draw, split_batch
 from jaxgan.steps.optimizer import skipped_updates
@@ -68,13 +68,15 @@ def init(rules: Rules, key: Array) -> GANState:
     labels = () if rules.num_classes is None else (jnp.zeros(1, jnp.int32),)
     latents, images = jnp.zeros((1, rules.latent_size)), jnp.zeros((1, *rules.image_shape))
     generator = init_network(rules.generator, rules.txs["generator"], generator_key, latents, *labels)
+    averages = init_averages(generator, decay=rules.ema_decay)
     return GANState(
         step=jnp.zeros((), jnp.int32),
         generator=generator,
         discriminator=init_network(
             rules.discriminator, rules.txs["discriminator"], discriminator_key, images, *labels
         ),
-        ema_params=init_average(generator.params, decay=rules.ema_decay),
+        ema_params=averages.params,
+        ema_model_state=averages.model_state,
         penalties=regularizer.init_penalties(rules.terms),
         augmentation=rules.method.init(),
     )
@@ -98,9 +100,10 @@ def step(rules: Rules, state: GANState, batch: Batch, key: Array) -> tuple[GANSt
         discriminator, penalties = told.discriminator, told.penalties
     if not rules.simultaneous:
         generator, norms = play.update_generator(generator, discriminator, draws)
-    ema_params = update_average(state.ema_params, generator.params, decay=rules.ema_decay, step=state.step)
+    averages = Averages(state.ema_params, state.ema_model_state)
+    averages = update_averages(averages, generator, decay=rules.ema_decay, step=state.step)
     augmentation = _controlled(rules, state.augmentation, told.opinions[0].logits)
-    after = GANState(state.step + 1, generator, discriminator, ema_params, penalties, augmentation)
+    after = GANState(state.step + 1, generator, discriminator, *averages, penalties, augmentation)
     return after, _metrics(rules, told, after) | norms
 
 

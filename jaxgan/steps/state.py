@@ -37,6 +37,7 @@ class GANState:
         generator: the generator and its optimiser.
         discriminator: the discriminator and its optimiser.
         ema_params: the moving average of the generator's params; {} without one.
+        ema_model_state: that of its model state; {} without one.
         penalties: the weights of the penalties and what is remembered of them, by name; {} without any.
         augmentation: the state of a controlled augmentation; {} without one.
     """
@@ -45,6 +46,7 @@ class GANState:
     generator: NetState
     discriminator: NetState
     ema_params: PyTree
+    ema_model_state: PyTree
     penalties: PyTree
     augmentation: PyTree
 
@@ -57,11 +59,13 @@ class ClassifierState:
         step: int32[], the number of steps taken.
         network: the network and its optimiser.
         ema_params: the moving average of the network's params; {} without one.
+        ema_model_state: that of its model state; {} without one.
     """
 
     step: Array
     network: NetState
     ema_params: PyTree
+    ema_model_state: PyTree
 
 
 def init_network(module: nn.Module, tx: optax.GradientTransformation, key: Array, *inputs: Array) -> NetState:

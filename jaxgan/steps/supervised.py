@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan import batch_axis
-from jaxgan.steps.average import init_average, update_average
+from jaxgan.steps.average import Averages, averaged, init_averages, update_averages
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import Classifier
 from jaxgan.steps.state import ClassifierState, apply_network, evaluate_network, init_network, update_network
@@ -39,8 +39,7 @@ def supervised(
 
     def init(key: Array) -> ClassifierState:
         started = init_network(network, tx, key, jnp.zeros((1, *image_shape)))
-        ema_params = init_average(started.params, decay=ema_decay)
-        return ClassifierState(jnp.zeros((), jnp.int32), started, ema_params)
+        return ClassifierState(jnp.zeros((), jnp.int32), started, *init_averages(started, decay=ema_decay))
 
     def step(state: ClassifierState, batch: Batch, key: Array) -> tuple[ClassifierState, Metrics]:
         images, labels = batch["image"], batch["label"]
@@ -62,11 +61,11 @@ def supervised(
         accuracy = (logits.argmax(-1) == labels).mean(dtype=jnp.float32)
         updated = update_network(state.network, tx, batch_axis.pmean(gradients), model_state)
         metrics = {"loss": loss, "accuracy": batch_axis.pmean(accuracy)}
-        ema_params = update_average(state.ema_params, updated.params, decay=ema_decay, step=state.step)
-        return ClassifierState(state.step + 1, updated, ema_params), metrics
+        averages = Averages(state.ema_params, state.ema_model_state)
+        averages = update_averages(averages, updated, decay=ema_decay, step=state.step)
+        return ClassifierState(state.step + 1, updated, *averages), metrics
 
     def predict(state: ClassifierState, images: Array) -> Array:
-        params = state.ema_params or state.network.params
-        return jax.nn.softmax(evaluate_network(network, params, state.network.model_state, images))
+        return jax.nn.softmax(evaluate_network(network, *averaged(state, state.network), images))
 
     return Classifier(init, step, predict)
