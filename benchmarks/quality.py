@@ -30,7 +30,7 @@ PEER_FILE, PEER_MODEL, PEER_SHAPE = "keras_gan", "dcgan", (28, 28, 1)
 """The file of `benchmarks.contenders` that trains the peer, and what it can train."""
 TABLE = Path(__file__).resolve().parent / "ablation.toml"
 METRICS = "fid,kid,is,pr,modes"
-CADENCE = ("--cadence.log-every", "50", "--cadence.sample-every", "500", "--cadence.checkpoint-every", "500")
+CADENCE = ("--cadence.sample-every", "500")
 RATIO = "times_peer"
 """The figure of a row: its FID over the peer's, the mean of all its seeds."""
 CAPTION = (

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from jaxgan.extractors import short_name
 from jaxgan.validation import InputError, require
@@ -35,7 +34,7 @@ class Task:
 
     case: Case
     file: str = TRAIN
-    options: Mapping[str, Scalar] = MappingProxyType({})
+    options: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     makes: str = "run"
     metrics: str = ""
 
