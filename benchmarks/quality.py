@@ -30,7 +30,7 @@ PEER_FILE, PEER_MODEL, PEER_SHAPE = "keras_gan", "dcgan", (28, 28, 1)
 """The file of `benchmarks.contenders` that trains the peer, and what it can train."""
 TABLE = Path(__file__).resolve().parent / "ablation.toml"
 METRICS = "fid,kid,is,pr,modes"
-CADENCE = ("--cadence.sample-every", "500")
+CADENCE = {"cadence.sample-every": 500}
 RATIO = "times_peer"
 """The figure of a row: its FID over the peer's, the mean of all its seeds."""
 CAPTION = (
@@ -97,7 +97,7 @@ def run(arguments: list[str]) -> int:
         with screen.progress(len(left)) as say:
             for task in left:
                 say(f"{task.case.contender} {task.name}")
-                book.add(trained.do(task, folder, timeout=flags.timeout, interpreters=by_file))
+                trained.do_once(book, task, folder, timeout=flags.timeout, interpreters=by_file)
     return screen.finish(command, host, book.rows, flags.out, table(book.rows))
 
 
@@ -124,9 +124,7 @@ def make_tasks(flags: Flags) -> list[Task]:
 
 def _our_task(flags: Flags, variant: Variant, seed: int) -> Task:
     given = {"data": flags.data, "steps": flags.steps, "batch-size": flags.batch_size, "seed": seed}
-    more = [*(word for name, value in given.items() for word in (f"--{name}", str(value))), *CADENCE]
-    variants.settings_of(variant, more)
-    whole = variant._replace(options=(*variant.options, *more))
+    whole, _ = variants.complete(variant, {**given, **CADENCE})
     case = _case(flags, OURS, variant.name, variant.command, seed, work=variant.model)
     return Task(case=case, options={"arguments": whole.command}, metrics=METRICS)
 

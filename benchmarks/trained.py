@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from jaxgan.extractors import short_name
 from jaxgan.validation import InputError, require
@@ -123,6 +124,22 @@ class Book:
         created = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         report = Report(command=list(self.command), created=created, machine=self.machine, rows=self.rows)
         records.write(report, self.out)
+
+
+def do_once(
+    book: Book,
+    task: Task,
+    folder: Path,
+    *,
+    timeout: float,
+    interpreters: Mapping[str, str] = MappingProxyType({}),
+) -> Row:
+    """Gives the row of a task: that of the report, or a new one, which then is in the report; see `do`."""
+    row = book.find(task.case)
+    if row is None:
+        row = do(task, folder, timeout=timeout, interpreters=interpreters)
+        book.add(row)
+    return row
 
 
 def earlier_rows(out: Path, suite: str, *, resume: bool) -> list[Row]:

@@ -77,7 +77,7 @@ def parse_table(found: Mapping[str, Any], source: str) -> dict[str, Variant]:
         source: where it is from, for the error.
 
     Raises:
-        InputError: something else, or an unknown model.
+        InputError: something else. Models and options are looked at when a variant is used.
 
     >>> parse_table({"base": {"dcgan": "--seed 1"}, "variants": {"two": "dcgan --seed 2"}}, "a.toml")
     {'two': Variant(name='two', model='dcgan', options=('--seed', '1', '--seed', '2'))}
@@ -92,11 +92,9 @@ def parse_table(found: Mapping[str, Any], source: str) -> dict[str, Variant]:
             "[base], options by the names of models"
         )
     base, variants = ({name: _split(text, source) for name, text in part.items()} for part in parts)
-    for name in [*base, *(words[0] if words else "" for words in variants.values())]:
-        zoo.get(name)
     return {
         name: Variant(name, words[0], (*base.get(words[0], ()), *words[1:]))
-        for name, words in variants.items()
+        for name, words in ((name, words or ("",)) for name, words in variants.items())
     }
 
 
@@ -126,15 +124,32 @@ def choose(table: Mapping[str, Variant], names: Sequence[str]) -> list[Variant]:
     return [table[name] for name in dict.fromkeys(wanted or table)]
 
 
-def settings_of(variant: Variant, more: Sequence[str] = ()) -> Settings:
-    """Reads the options as ``jaxgan train`` does.
+def complete(variant: Variant, given: Mapping[str, Any]) -> tuple[Variant, Settings]:
+    """Adds options, which hold where the variant names them too, and reads all as ``jaxgan train`` does.
 
     Args:
         variant: the variant.
-        more: options that come after its own, and hold where both name one.
+        given: more options by their names, without dashes.
+
+    Returns:
+        The variant with all its options, and its settings.
 
     Raises:
-        InputError: the model does not have such options.
+        InputError: there is no such model, or it does not have such options.
+
+    >>> complete(Variant("a", "dcgan"), {"batch-size": 8})[1].batch_size
+    8
+    """
+    more = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+    whole = variant._replace(options=(*variant.options, *more))
+    return whole, settings_of(whole)
+
+
+def settings_of(variant: Variant) -> Settings:
+    """Reads the options as ``jaxgan train`` does.
+
+    Raises:
+        InputError: there is no such model, or it does not have such options.
     """
     model = zoo.get(variant.model)
     said = io.StringIO()
@@ -143,7 +158,7 @@ def settings_of(variant: Variant, more: Sequence[str] = ()) -> Settings:
             settings: Settings = tyro.cli(
                 settings_type(model),
                 default=defaults(model),
-                args=[*variant.options, *more],
+                args=list(variant.options),
                 prog=f"jaxgan train {model.name}",
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
