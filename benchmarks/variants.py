@@ -163,7 +163,7 @@ def settings_of(variant: Variant) -> Settings:
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit:
-        lines = [line.strip("│ ") for line in said.getvalue().splitlines() if line.startswith("│")]
-        reason = lines[0] if lines else "these are not its options"
+        lines = [line.strip("│| ") for line in said.getvalue().splitlines()]
+        reason = next((line for line in lines if ": " in line), "these are not its options")
         raise InputError(f"variant {variant.name}: jaxgan train {variant.command}: {reason}") from None
     return settings
