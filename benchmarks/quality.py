@@ -34,8 +34,9 @@ CADENCE = {"cadence.sample-every": 500}
 RATIO = "times_peer"
 """The figure of a row: its FID over the peer's, the mean of all its seeds."""
 CAPTION = (
-    "FID with a 95 % interval of the images that happened to be drawn; x Keras: the FID over the mean of the "
-    "peer's; least class: the smallest share that a class has in the images"
+    "FID with a 95 % interval of the images that happened to be drawn, for all seeds the mean with the "
+    "smallest and the largest; x Keras: the FID over the mean of the peer's; least class: the smallest share "
+    "that a class has in the images, of all seeds the smallest"
 )
 
 
@@ -205,11 +206,46 @@ def table(rows: Sequence[Row]) -> Table:
     columns = ("seed", "steps", "s", "ms/step", "FID", "interval", "x Keras", "KID", "precision", "recall")
     for heading in (*columns, "least class"):
         made.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
+    for row in [*rows, *means(rows)]:
         options = row.case.options
-        names = (row.case.contender, str(options["variant"]), str(options["seed"]), str(options["steps"]))
+        names = (row.case.contender, *(str(options[name]) for name in ("variant", "seed", "steps")))
         made.add_row(*map(Text, (*names, *_cells(row))))
     return made
+
+
+def means(rows: Sequence[Row]) -> list[Row]:
+    """Makes a row of means for each training that was done with several seeds, in the order of their FID.
+
+    The bounds of an FID are then its smallest and its largest value, and the smallest share of a class is
+    that of any seed.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.status == "ok":
+            alike = {name: value for name, value in row.case.options.items() if name != "seed"}
+            key = repr((row.case.contender, row.case.batch_size, sorted(alike.items())))
+            groups.setdefault(key, []).append(row)
+    found = [_mean(group) for group in groups.values() if len(group) > 1]
+    return sorted(found, key=lambda row: trained.score(row, "fid") or 0.0)
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    case = rows[0].case
+    spec = str(case.options["data"])
+    values = {
+        name: [value for row in rows if (value := row.figures.get(name)) is not None]
+        for name in rows[0].figures
+    }
+    figures: dict[str, float | None] = {name: statistics.fmean(each) for name, each in values.items() if each}
+    fid = values.get(trained.score_name(spec, "fid"), [])
+    shares = values.get("least_class_share", [])
+    if fid and shares:
+        ends = {"low": min(fid), "high": max(fid)}
+        figures |= {trained.score_name(spec, "fid", end): value for end, value in ends.items()}
+        figures["least_class_share"] = min(shares)
+    options = {**case.options, "seed": f"all {len(rows)}"}
+    samples = [sample for row in rows for sample in row.samples]
+    return Row(case=dataclasses.replace(case, options=options), samples=samples, figures=figures)
 
 
 def _cells(row: Row) -> list[str]:

@@ -56,7 +56,7 @@ def do(task: Task, folder: Path, *, timeout: float, interpreters: Mapping[str, s
 
     Args:
         task: the task.
-        folder: where to leave the run, or the images.
+        folder: where to leave the run, or the images; what is there stays.
         timeout: the seconds that either may take.
         interpreters: the Python of a file of the contenders, by its name; this process's own by default.
 
@@ -81,7 +81,8 @@ def do(task: Task, folder: Path, *, timeout: float, interpreters: Mapping[str, s
             interpreters=interpreters,
             flags={} if file in (TRAIN, JUDGE) else {file: ""},
         )
-        return dataclasses.replace(row, case=task.case)
+        figures = {name: value for name, value in row.figures.items() if name != "cold_start"}
+        return dataclasses.replace(row, case=task.case, figures=figures)
 
     shared = {**task.case.options, "to": str(to)}
     trained = measured(task.file, task.case.batch_size, {**shared, **task.options})
@@ -91,7 +92,7 @@ def do(task: Task, folder: Path, *, timeout: float, interpreters: Mapping[str, s
     judged = measured(JUDGE, int(shared["samples"] or 0), options)
     if judged.status != "ok":
         return dataclasses.replace(judged, message=f"trained, but not judged: {judged.message}")
-    scores = {name: value for name, value in judged.figures.items() if name != "cold_start"}
+    scores = {name: value for name, value in judged.figures.items() if "_std_" not in name}
     versions = {**trained.versions, "extractor": judged.versions["extractor"]}
     return dataclasses.replace(trained, figures={**trained.figures, **scores}, versions=versions)
 

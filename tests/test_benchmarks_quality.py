@@ -240,6 +240,26 @@ class TestQuality:
         assert list(map(str, cells["s"])) == ["2.00", "error"]
         assert str(made.caption).endswith("wild: at step 4 it is nan")
 
+    def test_several_seeds_are_put_together_and_the_best_comes_first(self):
+        def scored(name, fid, share, **more):
+            made = row(name, fid, **more)
+            return dataclasses.replace(made, figures={**made.figures, "least_class_share": share})
+
+        rows = [
+            scored("a", 30.0, 0.04),
+            scored("b", 10.0, 0.05),
+            scored("a", 20.0, 0.01, seed=1),
+            scored("b", 14.0, 0.06, seed=1),
+            scored("c", 1.0, 0.1),
+        ]
+        made = quality.table(rows)
+        cells = {str(column.header): list(map(str, column.cells))[5:] for column in made.columns}
+        assert cells["variant"] == ["b", "a"]
+        assert cells["seed"] == ["all 2", "all 2"]
+        assert cells["FID"] == ["12.0", "25.0"]
+        assert cells["interval"] == ["10.0-14.0", "20.0-30.0"]
+        assert cells["least class"] == ["5.0 %", "1.0 %"]
+
     def test_the_peer_comes_first_and_gets_the_images(self, tmp_path):
         tasks = quality.make_tasks(quality.Flags(data="digits", variants=("ema",), seeds=("0,3",)))
         assert [task.name for task in tasks] == [
