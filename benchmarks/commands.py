@@ -13,6 +13,8 @@ COMMANDS = {
     "metrics": "time FID, Inception and the scores of a generator, also in torch-fidelity",
     "scaling": "time a step on 1 to N devices",
     "peers": "time the same work in other libraries",
+    "quality": "train GANs in several ways, also in Keras, and judge their images",
+    "stacked": "count the modes that GANs reach in as many minutes",
     "estimate": "compile a step for a TPU that is not there",
     "tune": "find the XLA flags that pay on this device",
     "compare": "compare two reports",

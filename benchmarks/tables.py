@@ -17,6 +17,8 @@ HEADINGS = {
     "ops": "Ops",
     "data": "Data sources",
     "metrics": "Metrics",
+    "quality": "Quality of images",
+    "stacked": "Modes of stacked digits",
     "scaling": "Scaling",
     "estimate": "Estimates by the compiler",
     "tune": "XLA flags",
@@ -24,6 +26,11 @@ HEADINGS = {
 NOTES = {
     "estimate": "The compiler's own figures; no such device was used.",
     "data": "Batches taken from the stream that training uses, by a caller that does nothing else.",
+    "quality": "Generators trained for as many steps on the same images, and judged through the classifier "
+    "that jaxgan trains on them. A sample is a whole training; step seconds is the median of its steps. "
+    "Times peer: the FID over the mean of Keras's. Low and high: a 95 % interval over the images drawn.",
+    "stacked": "Generators trained for as many steps as fit into the minutes at the speed that was measured "
+    "before, and the classes of stacks that they reach.",
     "metrics": "fid: the distance of two sets of features. inception: 2,048 features of images of 299x299. "
     "score: generated digits, drawn, seen by the CNN and counted for fid, kid, is, pr and modes; its first "
     "pass also reads the real images and compiles. Times torch fidelity: the speed over its best at any "

@@ -71,8 +71,9 @@ def measure(job: dict[str, Any], started: float) -> dict[str, Any]:
     """Prepares the contender and times its steps, each from a call to the end of its work.
 
     Returns:
-        The ``samples`` in seconds, and what the contender says of itself. Among the figures, ``cold_start``
-        is the seconds from the start of the process to the end of the first step.
+        The ``samples`` in seconds, and what the contender says of itself; what it calls ``after`` is done
+        after them, and gives more figures. Among the figures, ``cold_start`` is the seconds from the start of
+        the process to the end of the first step.
 
     Raises:
         NotImplementedError: the contender cannot do this here.
@@ -84,8 +85,9 @@ def measure(job: dict[str, Any], started: float) -> dict[str, Any]:
     for _ in range(job["warmup"]):
         prepared["step"]()
     samples = time_steps(prepared["step"], job["repeats"])
+    found = prepared["after"]() if "after" in prepared else {}
     told = {name: prepared.get(name) for name in ("images", "compiler_flops", "phases", "memory")}
-    figures = {"cold_start": cold_start, **prepared.get("figures", {})}
+    figures = {"cold_start": cold_start, **prepared.get("figures", {}), **found}
     return {**told, "samples": samples, "versions": prepared.get("versions", {}), "figures": figures}
 
 

@@ -25,15 +25,7 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
     from . import _keras as on_keras
     from . import _work as work
 
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(work.threads(case))
-    platform = _platform(case, work)
-    import keras
-
-    keras.utils.set_random_seed(0)
+    platform = start(case, work, seed=0)
     loaded = time.perf_counter() - begin
     if case["work"] == "cnn-epoch":
         step, phases, images = on_keras.epoch(case, work)
@@ -49,6 +41,24 @@ def prepare(case: Mapping[str, Any]) -> dict[str, Any]:
         "memory": {"peak": _peak(platform, work)},
         "versions": work.versions("tensorflow", "keras"),
     }
+
+
+def start(case: Mapping[str, Any], work: Any, *, seed: int) -> str:
+    """Loads TensorFlow and Keras, with the threads, the platform and the randomness of the case.
+
+    Returns:
+        The platform.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(work.threads(case))
+    platform = _platform(case, work)
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    return platform
 
 
 def _platform(case: Mapping[str, Any], work: Any) -> str:
@@ -89,15 +99,21 @@ def _traced(
 
 
 def _dcgan(case: Mapping[str, Any], work: Any, on_keras: Any) -> Callable[[Any], dict[str, Any]]:
+    return update_of(on_keras.players(work, work.sizes(case)), case["batch_size"], work, on_keras)
+
+
+def update_of(
+    players: Mapping[str, Any], batch_size: int, work: Any, on_keras: Any
+) -> Callable[[Any], dict[str, Any]]:
+    """Makes the update of a generator and a discriminator: a batch to the losses of both."""
     import tensorflow as tf
 
-    players = on_keras.players(work, work.sizes(case))
     generator, discriminator = players.values()
     optimizers = {name: on_keras.adam(work.GAN_ADAM, player) for name, player in players.items()}
 
     def update(batch: Any) -> dict[str, Any]:
         images = batch["image"]
-        latents = tf.random.normal((case["batch_size"], work.LATENT_SIZE))
+        latents = tf.random.normal((batch_size, work.LATENT_SIZE))
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fakes = generator(latents, training=True)
             real_logits = discriminator(images, training=True)
