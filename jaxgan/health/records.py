@@ -59,8 +59,8 @@ class Health:
         spread: collapse: the spread of samples, see `Spread.score`, falls from twice this to this, or stays
             below it for 1,000 steps without rising (healthy: from 0.64, once it has been reached; collapsed:
             to 0.0).
-        shares: collapse: such a share of the real images' classes has samples (healthy: 0.6 at step 1,000, 0.9 later;
-            collapsed: 0.1).
+        shares: collapse: such a share of the real images' classes has samples (healthy: 0.6 at step 1,000,
+            then 0.9; collapsed: 0.1).
         scale: drift: logits and losses have grown steadily, threefold, to this (healthy: up to 12).
         exploding: a gradient's norm is so many times that of the beginning (healthy: up to 20), and so large
             (healthy: up to 15); or a hundred times so large.
