@@ -45,13 +45,23 @@ class Assessor:
         folder: the folder of the run.
         writes: whether this process writes.
         display: where new scores are shown.
+        told: gets each new line, too.
     """
 
-    def __init__(self, assessment: Assessment | None, folder: RunFolder, *, writes: bool, display: Display):
+    def __init__(
+        self,
+        assessment: Assessment | None,
+        folder: RunFolder,
+        *,
+        writes: bool,
+        display: Display,
+        told: Callable[[Mapping[str, Any]], None] | None = None,
+    ):
         self._assessment = assessment
         self._folder = folder
         self._writes = writes
         self._display = display
+        self._told = told
         self._thread = ThreadPoolExecutor(1)
         self._under_way: list[Future[dict[str, Any]]] = []
         if assessment is not None and assessment.note:
@@ -100,6 +110,8 @@ class Assessor:
         self._folder.append_scores(line)
         means = {name: value for name, value in line["scores"].items() if "_std" not in name}
         self._display.say(f"step {line['step']}: {describe(means)}")
+        if self._told is not None:
+            self._told(line)
 
     def close(self) -> None:
         """Writes what is done and drops what is not."""

@@ -3,8 +3,8 @@
 import dataclasses
 import signal
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,28 +12,17 @@ import numpy as np
 from jaxgan import parallel, pictures
 from jaxgan.assessment import Assessment, Assessor, ScoringError
 from jaxgan.checkpoint import Checkpoints, all_finite
+from jaxgan.health import Finding, Health
 from jaxgan.progress import Display, Silence
 from jaxgan.run_folder import RunFolder
 from jaxgan.signals import caught_signals
-from jaxgan.typing import Array, Metrics, PyTree, Trainable
+from jaxgan.typing import Array, Batches, Metrics, PyTree, Trainable
 from jaxgan.validation import InputError, require
+from jaxgan.watcher import Watcher
 
 
 class NonFiniteError(ArithmeticError):
     """The training has left the finite numbers; nothing of it can be used from there on."""
-
-
-class Batches(Protocol):
-    """An endless stream of host batches that knows its place."""
-
-    def __next__(self) -> Mapping[str, np.ndarray]:
-        """Gives the next batch: this process's part of it."""
-
-    def state(self) -> dict[str, Any]:
-        """Gives the place after the last batch, as JSON can hold it."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to such a place."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,11 +66,13 @@ class Outcome(NamedTuple):
         state: the last state.
         step: the steps taken.
         signal: the number of the signal that stopped it before its end, or None.
+        finding: the failure that it was to stop on, and did, or None.
     """
 
     state: PyTree
     step: int
     signal: int | None
+    finding: Finding | None = None
 
 
 def fit(
@@ -96,13 +87,15 @@ def fit(
     drawing: Drawing | None = None,
     assessment: Assessment | None = None,
     display: Display | None = None,
+    health: Health | None = None,
+    stop_on: tuple[str, ...] = (),
     resume: bool = False,
 ) -> Outcome:
     """Trains for a number of steps and leaves all of it in the folder of the run.
 
-    Writes ``metrics.jsonl``, sample grids, scores, checkpoints and, at the end, the plots. A run that
-    was stopped (Ctrl-C, SIGTERM, or killed) and resumed gives, bit for bit, what it would have given
-    without a stop. Every process of a cluster calls it alike; the first one writes.
+    Writes ``metrics.jsonl``, sample grids, scores, checkpoints, ``health.jsonl`` where something goes wrong,
+    and, at the end, the plots. A run that was stopped (Ctrl-C, SIGTERM, or killed) and resumed gives, bit for
+    bit, what it would have given without a stop. Every process of a cluster calls it alike; the first writes.
 
     Args:
         trainable: the model.
@@ -115,6 +108,8 @@ def fit(
         drawing: how to draw samples; None for a model that makes no images.
         assessment: how to score; not at all by default.
         display: where to report to; nowhere by default.
+        health: where health ends; see `jaxgan.health.Health`.
+        stop_on: the failures, of `jaxgan.health.KINDS`, at which the run is saved and stops.
         resume: whether to go on from the newest checkpoint.
 
     Returns:
@@ -122,6 +117,7 @@ def fit(
 
     Raises:
         NonFiniteError: a loss or a number of the state is no longer finite; the last good checkpoint stays.
+            A loss alone may be where the optimiser leaves such updates out and counts them.
         InputError: there is no checkpoint to resume from, or one of another run, or the batch does not fit
             the devices.
     """
@@ -136,6 +132,8 @@ def fit(
         drawing=drawing,
         assessment=assessment,
         display=display or Silence(),
+        health=health or Health(),
+        stop_on=stop_on,
     )
     return run.go(key, resume=resume)
 
@@ -151,6 +149,8 @@ class _Run:
     drawing: Drawing | None
     assessment: Assessment | None
     display: Display
+    health: Health
+    stop_on: tuple[str, ...]
     pending: tuple[int, Metrics] | None = None
     last_log: tuple[float, int] | None = None
     batch_size: int = 0
@@ -163,12 +163,16 @@ class _Run:
         if not resume and self.checkpoints.steps():
             raise InputError(f"{self.folder.path} holds another run; resume it, or choose another folder")
         self.finite = parallel.compile_function(all_finite)
-        self.assessor = Assessor(self.assessment, self.folder, writes=self._writes(), display=self.display)
+        writes, screen = self._writes(), self.display
+        self.watcher = Watcher(self.folder, self.health, self.stop_on, writes=writes, display=screen)
+        told = self.watcher.see_scores
+        self.assessor = Assessor(self.assessment, self.folder, writes=writes, display=screen, told=told)
         with caught_signals() as caught:
             try:
                 first, state = self._restore(key) if resume else (0, self._start(key))
                 outcome = self._steps(state, self.layout.put_state(key), first, caught)
                 self._collect(wait=True)
+                outcome = outcome._replace(finding=self.watcher.verdict())
             finally:
                 self.assessor.close()
                 self.checkpoints.close()
@@ -195,6 +199,7 @@ class _Run:
         self.batches.restore(restored.position)
         if self._writes():
             self.folder.write_metrics(self._kept_lines(restored.step))
+        self.watcher.resume(restored.step)
         self.display.say(f"resumed at step {restored.step}")
         self.assessor.resume(restored.step, restored.state, last=restored.step == self.steps)
         return restored.step, restored.state
@@ -206,21 +211,23 @@ class _Run:
 
     def _steps(self, state: PyTree, key: Array, first: int, caught: list[int]) -> Outcome:
         compiled = self.layout.compile(self.trainable.step)
-        stop, step = None, first
+        stop, sick, step = None, False, first
         for step in range(first + 1, self.steps + 1):
             host_batch = next(self.batches)
             self.batch_size = len(host_batch["image"]) * jax.process_count()
+            self.watcher.see_batch(host_batch)
             state, metrics = compiled(state, self.layout.put_batch(host_batch), key)
             self._log_pending()
             if self._due(step, "log"):
                 self.pending = (step, metrics)
-            stop = self._stop(step, caught) if step < self.steps else None
+            if step < self.steps:
+                stop, sick = self._stop(step, caught), self._sick(step)
             if self._due(step, "sample"):
                 self._sample(step, state)
             self.assessor.begin(step, state, last=step == self.steps)
-            if self._due(step, "checkpoint") or stop:
+            if self._due(step, "checkpoint") or stop or sick:
                 self._save(step, state)
-            if stop:
+            if stop or sick:
                 break
         self._log_pending()
         return Outcome(state, step, stop)
@@ -240,6 +247,10 @@ class _Run:
             return caught[0] if caught else signal.SIGTERM
         return None
 
+    def _sick(self, step: int) -> bool:
+        """Tells whether to stop on a failure; several processes agree on it, where they log."""
+        return (jax.process_count() == 1 or self._due(step, "log")) and self.watcher.verdict() is not None
+
     def _log_pending(self) -> None:
         """Writes the metrics of the last logged step, once a later step has been given to the device."""
         if self.pending is None:
@@ -247,14 +258,16 @@ class _Run:
         (step, metrics), self.pending = self.pending, None
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
         bad = [name for name, value in values.items() if not np.isfinite(value)]
-        if bad:
+        if bad and not values.get("skipped_updates"):
             raise NonFiniteError(f"at step {step} {bad[0]} is {values[bad[0]]}; {self._advice()}")
         now = time.perf_counter()
         before, self.last_log = self.last_log, (now, step)
         rate = before and round((step - before[1]) * self.batch_size / (now - before[0]), 1)
         if self._writes():
             times = {"images_per_second": rate, "time": round(time.time(), 3)}
-            self.folder.append_metrics({"step": step, **values, **times})
+            finite = {name: value for name, value in values.items() if name not in bad}
+            self.folder.append_metrics(line := {"step": step, **finite, **times})
+            self.watcher.see_metrics(line)
         self.display.update(step, rate, values)
         self._collect()
 
@@ -280,7 +293,8 @@ class _Run:
             if self._writes():
                 self.folder.samples.mkdir(exist_ok=True)
                 path = self.folder.samples / f"step-{step:07d}.png"
-                pictures.save_grid(path, jax.device_get(images), self.drawing.value_range)
+                pictures.save_grid(path, drawn := jax.device_get(images), self.drawing.value_range)
+                self.watcher.see_samples(step, drawn)
 
     def _save(self, step: int, state: PyTree) -> None:
         self._log_pending()

@@ -151,12 +151,14 @@ def _commonest(protocols: list[Any]) -> Any:
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
-    """Averages each value with its neighbours, over a fiftieth of the curve."""
+    """Averages each value with its neighbours, over a fiftieth of the curve; those that are missing aside."""
     reach = len(values) // 100
-    sums = np.cumsum(np.concatenate([[0.0], values]))
+    known = np.isfinite(values)
+    sums, counts = (np.cumsum(np.concatenate([[0.0], each])) for each in (np.where(known, values, 0), known))
     places = np.arange(len(values))
     first, last = np.maximum(places - reach, 0), np.minimum(places + reach + 1, len(values))
-    return (sums[last] - sums[first]) / (last - first)
+    count = counts[last] - counts[first]
+    return np.where(count, (sums[last] - sums[first]) / np.maximum(count, 1), np.nan)
 
 
 def save_confusion(path: Path, matrix: np.ndarray, classes: Sequence[str]) -> None:

@@ -19,8 +19,9 @@ class RunFolder:
     """Where a run keeps what it makes.
 
     ``config.json`` has the settings, ``metrics.jsonl`` a line for each logged step, ``scores.jsonl`` one for
-    each evaluation, ``votes.jsonl`` one for each answer of a person, ``samples/`` the grids, ``checkpoints/``
-    the states, ``losses.png`` and ``scores.png`` the curves. A folder that holds ``config.json`` is a run.
+    each evaluation, ``health.jsonl`` one for each failure that was recognised, ``votes.jsonl`` one for each
+    answer of a person, ``samples/`` the grids, ``checkpoints/`` the states, ``losses.png`` and ``scores.png``
+    the curves. A folder that holds ``config.json`` is a run.
     """
 
     path: Path
@@ -34,6 +35,11 @@ class RunFolder:
     def scores_file(self) -> Path:
         """One JSON object in each line, in the order of the evaluations."""
         return self.path / "scores.jsonl"
+
+    @property
+    def health_file(self) -> Path:
+        """One JSON object in each line, for each failure that was recognised; absent without any."""
+        return self.path / "health.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -114,6 +120,18 @@ class RunFolder:
     def write_scores(self, lines: list[dict[str, Any]]) -> None:
         """Replaces the scores."""
         _write_lines(self.scores_file, lines)
+
+    def read_health(self) -> list[dict[str, Any]]:
+        """Reads the failures that were recognised; lines that were cut short or damaged are left out."""
+        return [line for line in _read_lines(self.health_file) if isinstance(line.get("kind"), str)]
+
+    def append_health(self, line: dict[str, Any]) -> None:
+        """Adds one failure: ``step``, ``kind``, ``sentence`` and ``numbers``."""
+        append_line(self.health_file, line)
+
+    def write_health(self, lines: list[dict[str, Any]]) -> None:
+        """Replaces the failures."""
+        _write_lines(self.health_file, lines)
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxgan import config, data, parallel, run_folder, run_scores, zoo
 from jaxgan.assessment import Assessment
 from jaxgan.checkpoint import Checkpoints
+from jaxgan.health import parse_kinds
 from jaxgan.loop import Drawing, Outcome, fit
 from jaxgan.run_folder import RunFolder
 from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data, settings_type
@@ -108,6 +109,8 @@ def train(
             drawing=_drawing(trainable, settings),
             assessment=assessment,
             display=screen,
+            health=settings.health,
+            stop_on=parse_kinds(settings.stop_on),
             resume=resume,
         )
     return folder, outcome

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from jaxgan import zoo
 from jaxgan.data import Augment, Dataset, load
+from jaxgan.health import Health, parse_kinds
 from jaxgan.loop import Cadence
 from jaxgan.parallel import Mode
 from jaxgan.scoring import Scoring
@@ -13,7 +14,17 @@ from jaxgan.validation import InputError, require
 
 C = TypeVar("C")
 
-FREE_ON_RESUME = ("steps", "epochs", "cadence", "evaluate_every", "scoring", "parallel", "data_dir")
+FREE_ON_RESUME = (
+    "steps",
+    "epochs",
+    "cadence",
+    "evaluate_every",
+    "scoring",
+    "parallel",
+    "data_dir",
+    "stop_on",
+    "health",
+)
 """The settings that a resumed run may change: none of them changes what is learnt at a step."""
 
 
@@ -34,6 +45,10 @@ class Settings(Generic[C]):
         cadence: how often to write.
         evaluate_every: steps between evaluations of the samples; none by default.
         scoring: what they are scored by.
+        stop_on: save and stop, with status 1, on any of saturation, collapse, drift, exploding, vanishing,
+            oscillation and nan, with commas between them. nan is for updates that the optimiser leaves out;
+            numbers that are not finite in what is learnt always end a run.
+        health: where each of these begins.
         model: the model.
     """
 
@@ -49,6 +64,8 @@ class Settings(Generic[C]):
     cadence: Cadence = Cadence()
     evaluate_every: int | None = None
     scoring: Scoring = Scoring(samples=2_000)
+    stop_on: str = ""
+    health: Health = Health()
     model: C
 
     def __post_init__(self) -> None:
@@ -58,6 +75,7 @@ class Settings(Generic[C]):
             require(value is None or value >= 1, name, value, ">= 1")
         if self.steps is not None and self.epochs is not None:
             raise InputError("steps and epochs are both given; give one of them")
+        parse_kinds(self.stop_on)
         require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
 
 

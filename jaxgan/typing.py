@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jax
+import numpy as np
 
 Array = jax.Array
 PyTree = Any
@@ -38,3 +39,16 @@ class Trainable(Protocol):
     @property
     def step(self) -> Callable[[Any, Batch, Array], tuple[Any, Metrics]]:
         """``(state, batch, key) -> (state, metrics)``."""
+
+
+class Batches(Protocol):
+    """An endless stream of host batches that knows its place."""
+
+    def __next__(self) -> Mapping[str, np.ndarray]:
+        """Gives the next batch: this process's part of it."""
+
+    def state(self) -> dict[str, Any]:
+        """Gives the place after the last batch, as JSON can hold it."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to such a place."""

@@ -73,6 +73,11 @@ def _train(model: zoo.Model, flags: Flags[Settings]) -> int:
     except NonFiniteError as error:
         print(f"jaxgan train: error: {error}", file=sys.stderr)
         return 1
+    if outcome.finding is not None:
+        where = f"after step {outcome.step}; saved in {folder.path}"
+        print(f"jaxgan train: error: stopped {where}: {outcome.finding.sentence}", file=sys.stderr)
+        print(f"to go on all the same: jaxgan train {model.name} --resume --out {folder.path}")
+        return 1
     if outcome.signal is not None:
         name = signal.Signals(outcome.signal).name
         print(f"stopped by {name} after step {outcome.step}; saved in {folder.path}")
