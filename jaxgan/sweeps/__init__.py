@@ -1,0 +1,7 @@
+"""Sweeps: a model trained with many settings at once, all members in one compiled program."""
+
+from jaxgan.sweeps.options import Choice, combine, split
+from jaxgan.sweeps.record import Record, Row
+from jaxgan.sweeps.training import PICTURE, Swept, members_of, resume, sweep
+
+__all__ = ["PICTURE", "Choice", "Record", "Row", "Swept", "combine", "members_of", "resume", "split", "sweep"]
