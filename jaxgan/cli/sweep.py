@@ -82,10 +82,11 @@ def _resume(name: str | None, arguments: list[str]) -> sweeps.Swept:
     ].out
     if out is None:
         raise InputError("--resume needs --out, the folder of the sweep to go on with")
-    model, runs = sweeps.members_of(out)
+    first = sweeps.open_members(out)[0]
+    model = first.model
     if name not in (None, model.name):
         raise InputError(f"--out {out} holds a sweep of {model.name}, not of {name}")
-    saved = dataclasses.replace(runs[0].settings, steps=None, epochs=None)
+    saved = dataclasses.replace(first.settings, steps=None, epochs=None)
     choices, rest = sweeps.split(arguments, saved)
     if choices:
         raise InputError(f"--{choices[0].option}: a sweep is resumed with the members that it has")

@@ -2,6 +2,17 @@
 
 from jaxgan.sweeps.options import Choice, combine, split
 from jaxgan.sweeps.record import Record, Row
-from jaxgan.sweeps.training import PICTURE, Swept, members_of, resume, sweep
+from jaxgan.sweeps.training import PICTURE, Swept, open_members, resume, sweep
 
-__all__ = ["PICTURE", "Choice", "Record", "Row", "Swept", "combine", "members_of", "resume", "split", "sweep"]
+__all__ = [
+    "PICTURE",
+    "Choice",
+    "Record",
+    "Row",
+    "Swept",
+    "combine",
+    "open_members",
+    "resume",
+    "split",
+    "sweep",
+]

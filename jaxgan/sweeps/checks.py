@@ -75,7 +75,7 @@ def build_members(
         fits = choice.fields == (SEED,) or all(field.startswith(OF_THE_MODEL) for field in choice.fields)
         if not fits or choice.option.rpartition(".")[2] not in allowed:
             _refuse(choice, allowed)
-    programs = _programs(first, settings)
+    programs = _programs(first, settings) if others else []
     for number, other in enumerate(others, start=1):
         if _programs(other, settings) != programs:
             changed = list(built)[number]

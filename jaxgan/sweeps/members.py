@@ -158,8 +158,6 @@ class SweepKeeper:
         """Goes back to the newest step whose checkpoints can be read of all members."""
         del template  # of the stacked state
         alive = self._alive()
-        if not alive:
-            raise InputError("every member of the sweep has diverged; there is nothing to go on with")
         common = set.intersection(*(set(self._checkpoints[place].steps()) for place in alive))
         for step in sorted(common, reverse=True):
             try:
@@ -259,4 +257,5 @@ class SweepKeeper:
     def plot(self) -> None:
         """Draws the curves of each member."""
         for member in self._members:
-            plot_run(member.folder, self._display)
+            if member.folder.metrics_file.exists():
+                plot_run(member.folder, self._display)

@@ -22,7 +22,7 @@ class Row:
         values: the values of the options that vary.
         diverged: when and how its numbers were no longer finite, or None.
         step: the step of its scores, or None before.
-        scores: its scores by their names; {} before.
+        scores: its scores by their names, or the last metrics where it was not scored; {} before.
     """
 
     name: str

@@ -97,8 +97,8 @@ def resume(
 
     Args:
         path: its folder.
-        model: its model, from `members_of`.
-        settings: those of its first member, but for what a resumed run may change.
+        model: its model.
+        settings: those of the first of `open_members`, but for what a resumed run may change.
         scores: whether the members are scored at the end.
         display: as for `sweep`.
 
@@ -108,39 +108,36 @@ def resume(
     """
     _check_alone(settings)
     found = record.read(path)
-    first = runs.check_resumed(model, settings, path / found.members[0].name)
+    diverged = {row.name: row.diverged for row in found.members if row.diverged}
+    alive = open_members(path)
+    first = runs.check_resumed(model, settings, alive[0].folder.path)
     free = {name: getattr(settings, name) for name in FREE_ON_RESUME}
-    members: list[Member] = []
-    built: dict[Any, GAN | Classifier] = {}
+    members = []
     for row in found.members:
         run = runs.open_run(path / row.name)
-        own = dataclasses.replace(run.settings, **free)
-        members.append(Member(row.name, row.values, own, run.folder))
-        built[own.model] = built.get(own.model) or model.build(own.model)
+        members.append(Member(row.name, row.values, dataclasses.replace(run.settings, **free), run.folder))
+    built = {member.settings.model: model.build(member.settings.model) for member in members}
     trainables = [built[member.settings.model] for member in members]
     plan = _plan(model, members, trainables, otherwise=first.steps, scores=scores)
-    for member, own_record in zip(members, plan.records, strict=True):
-        before = runs.open_run(member.folder.path)
-        runs.check_resumed(model, member.settings, member.folder.path)
-        runs.check_same(before, own_record)
-    for member, own_record in zip(members, plan.records, strict=True):
-        member.folder.write_config(own_record)
-    diverged = {row.name: row.diverged for row in found.members if row.diverged}
+    for member, own in zip(members, plan.records, strict=True):
+        if member.name not in diverged:
+            runs.check_same(runs.check_resumed(model, member.settings, member.folder.path), own)
+    for member, own in zip(members, plan.records, strict=True):
+        member.folder.write_config(own)
     return _go(path, plan, diverged, resume=True, display=display)
 
 
-def members_of(path: Path) -> tuple[zoo.Model, list[runs.Run]]:
-    """Opens the members of a sweep.
-
-    Returns:
-        Its model, and the runs.
+def open_members(path: Path) -> list[runs.Run]:
+    """Opens those members of a sweep that have not diverged.
 
     Raises:
-        InputError: it is no sweep.
+        InputError: it is no sweep, or nothing of it is left.
     """
     found = record.read(path)
-    opened = [runs.open_run(path / row.name) for row in found.members]
-    return zoo.get(found.model), opened
+    opened = [runs.open_run(path / row.name) for row in found.members if not row.diverged]
+    if not opened:
+        raise InputError(f"every member of {path} has diverged; there is nothing to go on with")
+    return opened
 
 
 def _check_alone(settings: Settings) -> None:
