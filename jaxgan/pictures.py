@@ -189,14 +189,14 @@ def _draw_score(axes: Any, members: Sequence[Mapping[str, Any]], name: str) -> N
         points = lines.setdefault(label, {}).setdefault(member["values"][along], [])
         if name in member["scores"]:
             points.append(member["scores"][name])
-    single = "" if along == "seed" else "mean over the seeds" if "seed" in options else name
+    mean = "mean over the seeds" if "seed" in options else None
     for color, (label, line) in enumerate(lines.items()):
         places = [place for place, values in sorted(line.items()) for _ in values]
         values = [value for _, found in sorted(line.items()) for value in found]
         axes.plot(places, values, "o", color=f"C{color}", markersize=4, alpha=0.6)
         if along != "seed":
             means = {place: np.mean(found) for place, found in sorted(line.items()) if found}
-            axes.plot(list(means), list(means.values()), color=f"C{color}", label=label or single)
+            axes.plot(list(means), list(means.values()), color=f"C{color}", label=label or mean)
     lost = sorted({member["values"][along] for member in members if member["diverged"]})
     if lost:
         high = axes.get_xaxis_transform()

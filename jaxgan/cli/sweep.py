@@ -122,6 +122,11 @@ def _report(swept: sweeps.Swept) -> int:
     print(f"trained {len(record.members)} members of {record.model} for {outcome.step} steps:")
     for line in table(record.members):
         print(line)
+    if record.protocol:
+        print(
+            f"scores of {record.protocol['samples']} samples against {record.protocol['real']} "
+            f"{record.protocol['split']} images of {record.protocol['data']}"
+        )
     print(f"each member is a run of its own in {swept.path}:")
     for found in (swept.path / sweeps.PICTURE, swept.path / "sweep.json"):
         if found.exists():
@@ -133,12 +138,12 @@ def _report(swept: sweeps.Swept) -> int:
 def table(rows: Sequence[sweeps.Row]) -> list[str]:
     r"""Puts the scores of all members side by side, a line for each.
 
-    >>> rows = [sweeps.Row(name="seed-0", values={"seed": 0}, scores={"fid_cnn": 12.5})]
+    >>> rows = [sweeps.Row(name="seed-0", values={"seed": 0}, scores={"fid_cnn": 12.5, "kid_cnn": 1250.25})]
     >>> rows += [sweeps.Row(name="seed-1", values={"seed": 1}, diverged="at step 3 loss is nan")]
     >>> print(*table(rows), sep="\n")
-              fid
-      seed    cnn
-         0  12.50
+              fid     kid
+      seed    cnn     cnn
+         0  12.50  1250.2
          1  diverged: at step 3 loss is nan
     """
     options = list(rows[0].values)
@@ -150,22 +155,21 @@ def table(rows: Sequence[sweeps.Row]) -> list[str]:
     ]
     height = max(map(len, heads))
     heads = [[""] * (height - len(words)) + words for words in heads]
-    widths = [
-        max(map(len, (*words, *(line[column] for line in cells)))) for column, words in enumerate(heads)
-    ]
+    columns = zip(heads, *cells, strict=True)
+    widths = [max(map(len, (*column[0], *column[1:]))) for column in columns]
     lines = [_line([words[place] for words in heads], widths) for place in range(height)]
     for row, line in zip(rows, cells, strict=True):
-        if row.diverged:
-            kept = len(options)
-            lines.append(f"{_line(line[:kept], widths[:kept])}  diverged: {row.diverged}")
-        else:
-            lines.append(_line(line, widths))
+        own = len(options)
+        end = f"  diverged: {row.diverged}"
+        lines.append(_line(line[:own], widths[:own]) + end if row.diverged else _line(line, widths))
     return lines
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "".join(f"{'':{GAP}}{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    return "".join(f"{'':{GAP}}{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else format(value, "#.4g")
+    if value is None or isinstance(value, int):
+        return "" if value is None else str(value)
+    return format(value, ".1f" if abs(value) >= 100 else "#.4g" if abs(value) >= 1 else ".4f")

@@ -73,10 +73,11 @@ class MemberBatches:
 
 @dataclasses.dataclass(frozen=True)
 class _Named:
-    """A display that names the member which speaks."""
+    """A display that names the member which speaks; if brief, it does not tell the scores."""
 
     display: Display
     name: str
+    brief: bool
 
     def update(self, step: int, images_per_second: float | None, metrics: Mapping[str, float]) -> None:
         """Shows the metrics."""
@@ -84,7 +85,7 @@ class _Named:
 
     def say(self, sentence: str) -> None:
         """Shows a sentence, after the name."""
-        self.display.say(f"{self.name}: {sentence}")
+        self.display.say(f"{self.name}: {'scored' if self.brief else sentence}")
 
 
 class SweepKeeper:
@@ -98,6 +99,7 @@ class SweepKeeper:
         layout: where the stacked state lives.
         keep: how many of the newest checkpoints each keeps.
         assessment: how to score a member's state; not at all with None.
+        brief: whether scores are not shown as they come.
         display: where to report to.
         diverged: why members have diverged before, by their names; it is added to.
         record: called when one more has diverged.
@@ -111,6 +113,7 @@ class SweepKeeper:
         layout: parallel.MemberLayout,
         keep: int,
         assessment: Assessment | None,
+        brief: bool,
         display: Display,
         diverged: dict[str, str],
         record: Callable[[], None],
@@ -119,6 +122,7 @@ class SweepKeeper:
         self._init = init
         self._keep = max(keep, LEAST_KEPT)
         self._assessment = assessment
+        self._brief = brief
         self._display = display
         self._diverged = diverged
         self._record = record
@@ -135,7 +139,7 @@ class SweepKeeper:
             self._display.say(self._assessment.note)
         for member in self._members:
             self._checkpoints.append(Checkpoints(member.folder.checkpoints, keep=self._keep))
-            display = _Named(self._display, member.name)
+            display = _Named(self._display, member.name, self._brief)
             self._assessors.append(Assessor(own, member.folder, writes=True, display=display))
 
     def _alive(self) -> list[int]:

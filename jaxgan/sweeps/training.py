@@ -241,6 +241,7 @@ def _go(
             layout=plan.layout,
             keep=settings.cadence.keep,
             assessment=plan.assessment,
+            brief=settings.evaluate_every is None,
             display=screen,
             diverged=diverged,
             record=lambda: record.write(path, _record(plan, diverged)),
@@ -262,9 +263,20 @@ def _go(
         if isinstance(trainable, Classifier) and plan.scores:
             _evaluate(plan, diverged)
         found = _record(plan, diverged, outcome.step)
-        pictures.save_sweep(path / PICTURE, [dataclasses.asdict(row) for row in found.members], path.name)
+        _draw(path, found)
     record.write(path, found)
     return Swept(path, found, outcome)
+
+
+def _draw(path: Path, found: record.Record) -> None:
+    rows = [dataclasses.asdict(row) for row in found.members]
+    title = f"{path.name}: {len(rows)} members of {found.model} after {found.steps} steps"
+    options = found.members[0].values
+    lines = "\nlines join the means over the seeds" if checks.SEED in options and len(options) > 1 else ""
+    try:
+        pictures.save_sweep(path / PICTURE, rows, title + lines)
+    except OSError as error:
+        raise InputError(f"{path / PICTURE} cannot be written: {error.strerror}") from None
 
 
 def _evaluate(plan: _Plan, diverged: dict[str, str]) -> None:
