@@ -8,7 +8,7 @@ from jaxgan import config
 
 from .records import Case, Machine, Report, Row, Scalar
 
-SUITES = ("step", "peers", "loops", "ops", "data", "metrics", "scaling", "estimate", "tune")
+SUITES = ("step", "peers", "loops", "sweep", "ops", "data", "metrics", "scaling", "estimate", "tune")
 """The order of suites; others come after them."""
 OURS = "jaxgan"
 

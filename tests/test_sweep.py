@@ -113,7 +113,7 @@ def test_each_member_of_a_classifier_equals_training_it_alone(here, capsys):
     record = json.loads((here / "sweep" / "sweep.json").read_text())
     assert [row["name"] for row in record["members"]] == NAMES
     for row in record["members"]:
-        assert f"{row['scores']['accuracy']:#.4g}" in printed
+        assert f"{row['scores']['accuracy']:.4f}" in printed
         evaluation = json.loads((here / "sweep" / row["name"] / "evaluation.json").read_text())
         assert evaluation["accuracy"] == row["scores"]["accuracy"]
     with Image.open(here / "sweep" / "scores.png") as picture:
