@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan import runs, sweeps, zoo
+from jaxgan import pictures, runs, sweeps, zoo
 from jaxgan.cli import main
 from jaxgan.settings import defaults
 from jaxgan.sweeps import checks
@@ -177,6 +177,25 @@ def test_a_sweep_of_which_nothing_is_left_ends_with_one(capsys):
 
 
 @pytest.mark.slow
+def test_the_scores_of_members_are_those_of_evaluate(here, capsys):
+    options = [*GAN[:3], "--model.image-size", "12", "12", *GAN[6:], "--steps", "4", "--evaluate-every", "2"]
+    scoring = ["--scoring.metrics", "fid", "--scoring.samples", "100", "--scoring.real", "300"]
+    assert main(["sweep", *options, *scoring, "--seed", "0-1", "--out", "sweep"]) == 0
+    printed = capsys.readouterr()
+    assert "scores of 100 samples against 300 train images of digits" in printed.out
+    assert printed.err.count("seed-1: step 4: fid") == 1
+    member = here / "sweep" / "seed-1"
+    assert main(["evaluate", str(member), "--metrics", "fid", "--samples", "100", "--real", "300"]) == 0
+    lines = [json.loads(line) for line in (member / "scores.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 4]
+    assert lines[1]["protocol"] == lines[2]["protocol"]
+    assert lines[1]["scores"] == pytest.approx(lines[2]["scores"], rel=1e-4)
+    record = json.loads((here / "sweep" / "sweep.json").read_text())
+    assert record["members"][1]["scores"] == lines[1]["scores"]
+    assert record["protocol"] == lines[1]["protocol"]
+
+
+@pytest.mark.slow
 def test_members_are_divided_over_eight_devices(swept, here):
     grid = [*GRID[:2], "--learning-rate", "1e-3,2e-3,3e-3,4e-3"]
     command = ["sweep", *GAN, *grid, "--steps", "20", "--no-scores", "--out", "sweep"]
@@ -197,6 +216,25 @@ def test_members_are_divided_over_eight_devices(swept, here):
     for name in NAMES:
         states = [state_of(folder / name)[1] for folder in (here / "sweep", swept)]
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, rtol=0), *states)
+
+
+def test_the_picture_shows_scores_and_marks_what_diverged(tmp_path):
+    rows = [
+        {"values": {"seed": seed, "learning-rate": rate}, "scores": {"fid": seed + rate}, "diverged": None}
+        for seed in range(2)
+        for rate in (1e-4, 1e-2)
+    ]
+    reds = []
+    for name, lost in (("all", None), ("some", "at step 3 loss is nan")):
+        rows[-1] |= {"scores": {} if lost else {"fid": 1.01}, "diverged": lost}
+        pictures.save_sweep(tmp_path / f"{name}.png", rows, "a sweep of $^$")
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            pixels = np.asarray(picture.convert("RGB")).astype(int)
+        reds.append(((pixels[..., 0] > 240) & (pixels[..., 1:].max(-1) < 40)).sum())
+    assert reds[0] == 0
+    assert reds[1] > 10
+    pictures.save_sweep(tmp_path / "none.png", [{**row, "scores": {}} for row in rows], "no scores")
+    assert not (tmp_path / "none.png").exists()
 
 
 def refused(capsys, arguments, words):
