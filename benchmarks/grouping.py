@@ -12,6 +12,7 @@ SUITES = (
     "step",
     "peers",
     "loops",
+    "sweep",
     "ops",
     "data",
     "metrics",

@@ -14,6 +14,7 @@ HEADINGS = {
     "step": "Core steps",
     "peers": "Peers",
     "loops": "Control flow",
+    "sweep": "Sweeps",
     "ops": "Ops",
     "data": "Data sources",
     "metrics": "Metrics",
@@ -24,6 +25,8 @@ HEADINGS = {
     "tune": "XLA flags",
 }
 NOTES = {
+    "sweep": "A step of every member of a sweep: together, in one program, or apart, one after the other. "
+    "All started: when all members have taken their first step, those apart in a process each.",
     "estimate": "The compiler's own figures; no such device was used.",
     "data": "Batches taken from the stream that training uses, by a caller that does nothing else.",
     "quality": "Generators trained for as many steps on the same images, and judged through the classifier "

@@ -110,6 +110,20 @@ class Checkpoints:
                 self._move(step, set_aside)
         raise InputError(f"none of the checkpoints in {self._folder} can be read")
 
+    def restore_step(self, step: int, template: PyTree) -> Restored:
+        """Restores the checkpoint of a step.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if damage := self._damage(step):
+            raise InputError(f"the checkpoint of step {step} in {self._folder} cannot be read ({damage})")
+        return self._restore(step, template)
+
+    def set_aside(self, step: int, target: Path) -> None:
+        """Moves the checkpoint of a step to another folder, so that the step can be saved again."""
+        self._move(step, target)
+
     def _damage(self, step: int) -> str:
         """Compares a checkpoint with its seal: what is wrong with it, or nothing."""
         folder = self._folder / str(step)

@@ -162,6 +162,85 @@ def layout(mode: Mode = "jit", devices: Sequence[Any] | None = None) -> Layout:
     return Layout(mode, Mesh(chosen, (batch_axis.NAME,), axis_types=(AxisType.Auto,)))
 
 
+class MemberLayout(NamedTuple):
+    """How the members of a sweep, stacked along the first axis of every array, share devices.
+
+    Each device has as many whole members as the others, and devices exchange nothing. What has no axes is
+    common to all members: the number of steps.
+
+    Attributes:
+        mesh: the devices, along one axis.
+    """
+
+    mesh: Mesh
+
+    @property
+    def device_count(self) -> int:
+        """The number of devices."""
+        return int(self.mesh.size)
+
+    def compile(self, step: Callable) -> Callable:
+        """Compiles ``step(state, batch, keys) -> (state, metrics)`` of members; the state given is consumed.
+
+        The step must take any number of members; on several devices, it sees those of one device.
+        """
+        return jax.jit(self._divided(step), donate_argnums=0)
+
+    def compile_function(self, function: Callable) -> Callable:
+        """Compiles ``function(state) -> arrays`` of members, which consumes nothing."""
+        return jax.jit(self._divided(function))
+
+    def _divided(self, function: Callable) -> Callable:
+        if self.device_count == 1:
+            return function
+
+        def divided(*arguments: PyTree) -> PyTree:
+            specs = jax.tree.map(self._spec, arguments)
+            results = jax.tree.map(self._spec, jax.eval_shape(function, *arguments))
+            return jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=results)(*arguments)
+
+        return divided
+
+    def _spec(self, leaf: Any) -> P:
+        return P(MEMBERS) if leaf.ndim else P()
+
+    def _sharding(self, leaf: Any) -> NamedSharding:
+        return NamedSharding(self.mesh, self._spec(leaf))
+
+    def put_state(self, state: PyTree) -> PyTree:
+        """Copies the members' state (or their keys) to their devices; the original stays."""
+        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._sharding(leaf), may_alias=False), state)
+
+    def abstract_state(self, state: PyTree) -> PyTree:
+        """Describes a state on these devices: shapes, dtypes and placement, without its numbers."""
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=self._sharding(leaf)), state
+        )
+
+    def put_batch(self, batch: Mapping[str, np.ndarray]) -> Batch:
+        """Gives each member its batch: arrays f[M, N, ...]."""
+        return {name: jax.device_put(values, self._sharding(values)) for name, values in batch.items()}
+
+
+MEMBERS = "members"
+"""The axis of the devices that share the members of a sweep."""
+
+
+def member_layout(count: int, devices: Sequence[Any] | None = None) -> MemberLayout:
+    """Places the members of a sweep: on as many devices as can have equally many of them.
+
+    Args:
+        count: the number of members, >= 1.
+        devices: the devices to choose from; all of them by default.
+
+    >>> member_layout(1).device_count
+    1
+    """
+    found = list(jax.devices() if devices is None else devices)
+    used = max(number for number in range(1, len(found) + 1) if count % number == 0)
+    return MemberLayout(Mesh(np.array(found[:used]), (MEMBERS,), axis_types=(AxisType.Auto,)))
+
+
 def compile_function(function: Callable, *, static_argnums: tuple[int, ...] = ()) -> Callable:
     """Compiles a function that runs where its arguments are, and consumes none of them."""
     return jax.jit(function, static_argnums=static_argnums)

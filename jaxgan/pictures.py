@@ -146,6 +146,79 @@ def save_scores(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> N
     _save(figure, path)
 
 
+def save_sweep(path: Path, members: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Draws the scores of a sweep's members against what varies among them, each score in a plot of its own.
+
+    Along the axis lies the first setting that is no seed; lines join the means over the seeds, one for each
+    combination of the other settings. A cross at the top stands for a member that diverged. Without scores,
+    there is no file.
+
+    Args:
+        path: the PNG file.
+        members: for each ``values`` (its settings by name), ``scores`` (by name) and ``diverged`` (or None).
+        title: what stands above the plot.
+    """
+    from matplotlib.figure import Figure
+
+    scored = [member["scores"] for member in members if member["scores"]]
+    names = [
+        name for name in dict.fromkeys(name for scores in scored for name in scores) if "_std" not in name
+    ]
+    if not names:
+        return
+    columns = min(3, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(3.6 * columns, 2.7 * rows + 0.8), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    for place, name in enumerate(names, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        _draw_score(axes, members, name)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if len(handles) > 1:
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(handles)))
+    _save(figure, path)
+
+
+def _draw_score(axes: Any, members: Sequence[Mapping[str, Any]], name: str) -> None:
+    options = list(members[0]["values"])
+    along = next((option for option in options if option != "seed"), "seed")
+    others = [option for option in options if option not in (along, "seed")]
+    lines: dict[str, dict[float, list[float]]] = {}
+    for member in members:
+        label = ", ".join(f"{_words(option)} {member['values'][option]:g}" for option in others)
+        points = lines.setdefault(label, {}).setdefault(member["values"][along], [])
+        if name in member["scores"]:
+            points.append(member["scores"][name])
+    mean = "mean over the seeds" if "seed" in options else None
+    for color, (label, line) in enumerate(lines.items()):
+        places = [place for place, values in sorted(line.items()) for _ in values]
+        values = [value for _, found in sorted(line.items()) for value in found]
+        axes.plot(places, values, "o", color=f"C{color}", markersize=4, alpha=0.6)
+        if along != "seed":
+            means = {place: np.mean(found) for place, found in sorted(line.items()) if found}
+            axes.plot(list(means), list(means.values()), color=f"C{color}", label=label or mean)
+    lost = sorted({member["values"][along] for member in members if member["diverged"]})
+    if lost:
+        high = axes.get_xaxis_transform()
+        axes.plot(lost, [0.96] * len(lost), "x", color="red", transform=high, label="diverged")
+    _label_settings(axes, sorted({member["values"][along] for member in members}), _words(along))
+    axes.set_title(_words(name), fontsize=10, parse_math=False)
+    axes.grid(alpha=0.3)
+
+
+def _label_settings(axes: Any, values: Sequence[float], name: str) -> None:
+    if values[0] > 0 and values[-1] >= 8 * values[0]:
+        axes.set_xscale("log")
+    if len(values) <= 6:
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.minorticks_off()
+    axes.set_xlabel(name, parse_math=False)
+
+
+def _words(name: str) -> str:
+    return name.removeprefix("model.").replace("_", " ").replace("-", " ")
+
+
 def _commonest(protocols: list[Any]) -> Any:
     return max(protocols[::-1], key=protocols.count)  # the newest one of several
 

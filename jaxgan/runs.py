@@ -80,7 +80,7 @@ def train(
         InputError: what was given cannot be used.
         jaxgan.loop.NonFiniteError: the training diverged.
     """
-    before = _check_resumed(model, settings, out) if resume else None
+    before = check_resumed(model, settings, out) if resume else None
     _check_folder(before, out)
     layout = parallel.layout(settings.parallel)
     layout.check_batch_size(settings.batch_size)
@@ -88,13 +88,13 @@ def train(
     trainable = model.build(settings.model)
     if isinstance(trainable, Classifier):
         data.require_labels(images, settings.model.num_classes)
-    batches = _batches(images, settings)
+    batches = make_batches(images, settings)
     share = 1 if layout.mode == "jit" else layout.device_count
     check_step(trainable, settings, settings.batch_size // share)
     steps = count_steps(settings, len(images), before.steps if before else model.recipe.steps)
-    record = _record(model, settings, steps, images, layout)
+    record = make_record(model, settings, steps, images, layout)
     if before is not None:
-        _check_same(before, record)
+        check_same(before, record)
     assessment = _assessment(model, settings, layout)
     folder = _folder(before, out or run_folder.next_free(model.name), record)
     with display(steps) as screen:
@@ -106,7 +106,7 @@ def train(
             folder=folder,
             layout=layout,
             cadence=settings.cadence,
-            drawing=_drawing(trainable, settings),
+            drawing=make_drawing(trainable, settings),
             assessment=assessment,
             display=screen,
             health=settings.health,
@@ -116,7 +116,8 @@ def train(
     return folder, outcome
 
 
-def _batches(images: data.Dataset, settings: Settings) -> data.Batches:
+def make_batches(images: data.Dataset, settings: Settings) -> data.Batches:
+    """Makes the stream of batches that a run learns from, this process's part of it."""
     return data.batches(
         images,
         batch_size=settings.batch_size,
@@ -128,7 +129,12 @@ def _batches(images: data.Dataset, settings: Settings) -> data.Batches:
     )
 
 
-def _check_resumed(model: zoo.Model, settings: Settings, out: Path | None) -> Run:
+def check_resumed(model: zoo.Model, settings: Settings, out: Path | None) -> Run:
+    """Opens a run to go on with.
+
+    Raises:
+        InputError: it is none of the model and of the settings, but for those in `FREE_ON_RESUME`.
+    """
     if out is None:
         raise InputError("--resume needs --out, the folder of the run to go on with")
     run = open_run(out)
@@ -171,7 +177,12 @@ def check_step(trainable: GAN | Classifier, settings: Settings, size: int) -> No
         raise InputError(str(error)) from None
 
 
-def _check_same(before: Run, record: dict[str, Any]) -> None:
+def check_same(before: Run, record: dict[str, Any]) -> None:
+    """Refuses to go on with a run on other data, or to fewer steps than it has taken.
+
+    Raises:
+        InputError: either of them.
+    """
     found = before.folder.read_config().get("data")
     if found != record["data"]:
         raise InputError(
@@ -201,9 +212,10 @@ def _rewrite_config(folder: RunFolder, record: dict[str, Any]) -> None:
         raise InputError(f"--out {folder.path} cannot be written: {error.strerror}") from None
 
 
-def _record(
+def make_record(
     model: zoo.Model, settings: Settings, steps: int, images: data.Dataset, layout: parallel.Layout
 ) -> dict[str, Any]:
+    """Puts together what a run's ``config.json`` says."""
     return {
         "model": model.name,
         "steps": steps,
@@ -223,7 +235,8 @@ def _assessment(model: zoo.Model, settings: Settings, layout: parallel.Layout) -
     return Assessment(settings.evaluate_every, begin, evaluator.protocol, evaluator.note)
 
 
-def _drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:
+def make_drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:
+    """Says how a run shows its samples; None for a model that draws no images."""
     if not isinstance(trainable, GAN):
         return None
     sample = sampler(trainable)

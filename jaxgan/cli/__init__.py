@@ -7,6 +7,7 @@ import sys
 
 COMMANDS = {
     "train": "train a model on images, or go on with a run",
+    "sweep": "train a model with many settings at once, in one program",
     "sample": "draw images from a trained GAN",
     "evaluate": "measure a trained model on the test images",
     "judge": "show images to a person, on a local page: which are real?",
@@ -15,7 +16,7 @@ COMMANDS = {
     "benchmark": "time steps, ops, data sources and peers",
 }
 
-COMPILING = ("train", "sample", "evaluate", "judge")
+COMPILING = ("train", "sweep", "sample", "evaluate", "judge")
 """The commands that run programs on a device."""
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]
