@@ -1,40 +1,13 @@
 """Rotation, shift, scale, shear and flip of the training images of a classifier, on the device."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
+from jaxgan.augment.affine_settings import Affine
 from jaxgan.augment.common import Range, check_images, draw_uniform
 from jaxgan.augment.warp import compose, warp
 from jaxgan.typing import Array
-from jaxgan.validation import require
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Affine:
-    """How images are changed at random; by default not at all.
-
-    The settings and their meaning are those of `jaxgan.data.Augment`, which changes images on the host.
-
-    Attributes:
-        rotation: degrees, in [0, 180]; each image turns by an angle drawn from [-rotation, rotation].
-        shift: a share of the side, in [0, 1); drawn from [-shift, shift] for each side.
-        scale: in [0, 1); each image grows by a factor drawn from [1 - scale, 1 + scale].
-        shear: degrees, in [0, 90); drawn from [-shear, shear].
-        flip: mirror half of the images left to right.
-    """
-
-    rotation: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    flip: bool = False
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rotation <= 180, "rotation", self.rotation, "in [0, 180]")
-        require(0 <= self.shift < 1, "shift", self.shift, "in [0, 1)")
-        require(0 <= self.scale < 1, "scale", self.scale, "in [0, 1)")
-        require(0 <= self.shear < 90, "shear", self.shear, "in [0, 90)")
+__all__ = ["Affine", "apply", "inverse_maps"]
 
 
 def apply(key: Array, images: Array, config: Affine, *, value_range: Range = (-1.0, 1.0)) -> Array:
@@ -62,7 +35,7 @@ def apply(key: Array, images: Array, config: Affine, *, value_range: Range = (-1
     True
     """
     check_images(images, value_range)
-    if config == Affine():
+    if not config.enabled:
         return images
     maps = inverse_maps(draw_uniform(key, len(images), 6), config, *images.shape[1:3])
     return warp(images, maps, fill=value_range[0])
@@ -72,7 +45,8 @@ def inverse_maps(draws: Array, config: Affine, height: int, width: int) -> Array
     """Finds where new pixels come from.
 
     Args:
-        draws: f32[N, 6] in [0, 1): for angle, shear, growth, down, right and flip.
+        draws: f32[N, 6] in [0, 1]: for angle, shear, growth, down, right and flip; 0 and 1 stand for the ends
+            of what the settings allow, 1/2 for no change (and no flip).
         config: how much of each.
         height: the images' height, >= 1.
         width: the images' width, >= 1.
