@@ -134,24 +134,13 @@ def measure_runs(
         InputError: one of them is no classifier or has no state, their test images differ or have no labels,
             or a folder cannot be written.
     """
-    for run in opened:
-        if not isinstance(run.model.build(run.settings.model), Classifier):
-            raise InputError(
-                f"{run.folder.path} is a run of {run.model.name}; only a classifier's robustness is measured"
-            )
-    images = [read_data(run.settings, "test") for run in opened]
-    protocols = [_protocol(run, held) for run, held in zip(opened, images, strict=True)]
-    for run, protocol in zip(opened, protocols, strict=True):
-        if differing := config.differences(_nameless(protocols[0]), _nameless(protocol)):
-            raise InputError(
-                f"{opened[0].folder.path} and {run.folder.path} have different test images: "
-                + ", ".join(differing)
-            )
-    found = []
-    for run, held, protocol in zip(opened, images, protocols, strict=True):
-        step, state = runs.restore(run, say)
-        clean, changed = measure(run, state, held, watch=watch)
-        found.append(Robustness(step, clean, changed, protocol))
+    images = _test_images(opened)
+    protocols = _protocols(opened, images)
+    states = [runs.restore(run, say) for run in opened]
+    found = [
+        Robustness(step, *measure(run, state, held, watch=watch), protocol)
+        for run, (step, state), held, protocol in zip(opened, states, images, protocols, strict=True)
+    ]
     _write(opened, found)
     return found
 
@@ -200,13 +189,36 @@ def measure(
     return clean, {name: tuple(next(shares) for _ in kind.strengths) for name, kind in CHANGES.items()}
 
 
-def _protocol(run: runs.Run, images: data.Dataset) -> dict[str, Any]:
-    return {
-        **run_scores.images_protocol(run.settings, images),
-        "images": len(images),
-        "seed": SEED,
-        **run_scores.machine_protocol(),
-    }
+def _test_images(opened: Sequence[runs.Run]) -> list[data.Dataset]:
+    found = []
+    for run in opened:
+        if not isinstance(run.model.build(run.settings.model), Classifier):
+            raise InputError(
+                f"{run.folder.path} is a run of {run.model.name}; only a classifier's robustness is measured"
+            )
+        found.append(read_data(run.settings, "test"))
+        data.require_labels(found[-1], run.settings.model.num_classes)
+    return found
+
+
+def _protocols(opened: Sequence[runs.Run], images: Sequence[data.Dataset]) -> list[dict[str, Any]]:
+    """Says what the numbers depend on; refuses runs whose test images differ."""
+    found = [
+        {
+            **run_scores.images_protocol(run.settings, held),
+            "images": len(held),
+            "seed": SEED,
+            **run_scores.machine_protocol(),
+        }
+        for run, held in zip(opened, images, strict=True)
+    ]
+    for run, protocol in zip(opened, found, strict=True):
+        if differing := config.differences(_nameless(found[0]), _nameless(protocol)):
+            raise InputError(
+                f"{opened[0].folder.path} and {run.folder.path} have different test images: "
+                + ", ".join(differing)
+            )
+    return found
 
 
 def _nameless(protocol: dict[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def _robustness(opened: list[runs.Run]) -> int:
         print(f"  {change}, {kind.unit}")
         for number, strength in enumerate(kind.strengths):
             _row(f"{strength:>10g}", [one.changed[change][number] for one in found])
-    _row("mean of the four changes", [one.mean for one in found])
+    _row("mean of the changes", [one.mean for one in found])
     print(f"with so many images chance alone moves an accuracy by up to {0.98 / count**0.5:.3f} (95 %)")
     names = " and ".join(robustness.FILES)
     print(f"the results are in {names} in " + ", ".join(str(run.folder.path) for run in opened))
