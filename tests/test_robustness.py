@@ -15,7 +15,7 @@ from jaxgan.settings import defaults, read_data
 from jaxgan.validation import InputError
 
 SMALL = ["--model.image-size", "10", "10", "--model.features", "8", "--model.hidden", "32"]
-QUICK = ["--model.ema-decay", "None", "--model.optimizer.learning-rate", "0.003"]
+QUICK = ["--model.attention", "cbam", "--model.ema-decay", "None", "--model.optimizer.learning-rate", "0.01"]
 FEW = {
     "rotation": robustness.Change("degrees", (30, 90)),
     "noise": robustness.Change("deviation", (0.05, 0.5)),
