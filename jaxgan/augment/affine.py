@@ -1,40 +1,13 @@
 """Rotation, shift, scale, shear and flip of the training images of a classifier, on the device."""
 
-import dataclasses
-
 import jax.numpy as jnp
 
+from jaxgan.augment.affine_settings import Affine
 from jaxgan.augment.common import Range, check_images, draw_uniform
 from jaxgan.augment.warp import compose, warp
 from jaxgan.typing import Array
-from jaxgan.validation import require
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Affine:
-    """How images are changed at random; by default not at all.
-
-    The settings and their meaning are those of `jaxgan.data.Augment`, which changes images on the host.
-
-    Attributes:
-        rotation: degrees, in [0, 180]; each image turns by an angle drawn from [-rotation, rotation].
-        shift: a share of the side, in [0, 1); drawn from [-shift, shift] for each side.
-        scale: in [0, 1); each image grows by a factor drawn from [1 - scale, 1 + scale].
-        shear: degrees, in [0, 90); drawn from [-shear, shear].
-        flip: mirror half of the images left to right.
-    """
-
-    rotation: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    flip: bool = False
-
-    def __post_init__(self) -> None:
-        require(0 <= self.rotation <= 180, "rotation", self.rotation, "in [0, 180]")
-        require(0 <= self.shift < 1, "shift", self.shift, "in [0, 1)")
-        require(0 <= self.scale < 1, "scale", self.scale, "in [0, 1)")
-        require(0 <= self.shear < 90, "shear", self.shear, "in [0, 90)")
+__all__ = ["Affine", "apply", "inverse_maps", "invert"]
 
 
 def apply(key: Array, images: Array, config: Affine, *, value_range: Range = (-1.0, 1.0)) -> Array:
@@ -62,7 +35,7 @@ def apply(key: Array, images: Array, config: Affine, *, value_range: Range = (-1
     True
     """
     check_images(images, value_range)
-    if config == Affine():
+    if not config.enabled:
         return images
     maps = inverse_maps(draw_uniform(key, len(images), 6), config, *images.shape[1:3])
     return warp(images, maps, fill=value_range[0])
@@ -85,15 +58,38 @@ def inverse_maps(draws: Array, config: Affine, height: int, width: int) -> Array
     (5, 2, 3)
     """
     angle, shear, growth, down, right = (2 * draws[:, :5] - 1).T
-    angle = jnp.radians(config.rotation) * angle
-    tangent = jnp.tan(jnp.radians(config.shear) * shear)
     scale = 1 + config.scale * growth
     sign = jnp.where(draws[:, 5] < 0.5, -1.0, 1.0) if config.flip else jnp.ones_like(scale)
+    return invert(
+        angle=jnp.radians(config.rotation) * angle,
+        shift=config.shift * jnp.stack([down * height, right * width], -1),
+        scale=scale,
+        tangent=jnp.tan(jnp.radians(config.shear) * shear),
+        sign=sign,
+    )
+
+
+def invert(*, angle: Array, shift: Array, scale: Array, tangent: Array, sign: Array) -> Array:
+    r"""Inverts the map of `apply`: :math:`A = F^{-1} S^{-1} R(-\alpha) / s` and :math:`b = -A t`.
+
+    Args:
+        angle: f32[N], alpha in radians; positive turns an image against the clock.
+        shift: f32[N, 2], t in pixels, down and right.
+        scale: f32[N], s > 0.
+        tangent: f32[N], that of the shear's angle.
+        sign: f32[N], -1 to mirror left to right and 1 to leave it.
+
+    Returns:
+        f32[N, 2, 3], A and b, for `jaxgan.augment.warp.warp`.
+
+    >>> zero, one = jnp.zeros(1), jnp.ones(1)
+    >>> invert(angle=zero, shift=jnp.ones((1, 2)), scale=2 * one, tangent=zero, sign=one)[0].tolist()
+    [[0.5, 0.0, -0.5], [0.0, 0.5, -0.5]]
+    """
     turn = _matrix(jnp.cos(angle), jnp.sin(angle), -jnp.sin(angle), jnp.cos(angle))
     zero, one = jnp.zeros_like(scale), jnp.ones_like(scale)
     slide = _matrix(one, zero, -tangent, one)
     linear = compose(_matrix(one, zero, zero, sign), slide, turn) / scale[:, None, None]
-    shift = config.shift * jnp.stack([down * height, right * width], -1)
     offset = -(linear * shift[:, None, :]).sum(-1)
     return jnp.concatenate([linear, offset[:, :, None]], -1)
 

@@ -1,17 +1,20 @@
-"""``jaxgan evaluate RUN`` and ``jaxgan evaluate RUN OTHER``."""
+"""``jaxgan evaluate RUN``, ``jaxgan evaluate RUN OTHER`` and ``jaxgan evaluate RUN ... --robustness``."""
 
 import dataclasses
+import string
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from jaxgan import comparison, evaluation, progress, run_scores, runs
+from jaxgan import comparison, evaluation, progress, robustness, run_scores, runs
 from jaxgan.scoring import RESAMPLES, Protocol, Scoring
-from jaxgan.validation import InputError
+from jaxgan.validation import InputError, require
 
 WIDTH = 31
+LETTERS = string.ascii_uppercase
 HEAD = ("step", "images")
 """What the sentence above the scores says."""
 
@@ -22,19 +25,31 @@ class Flags(Protocol):
 
     Attributes:
         run: the folder that `jaxgan train` made.
-        other: a second one, to compare with: the differences, with 95 % intervals. GANs are compared by fid
-            where no metrics are named.
+        others: a second one, to compare with: the differences, with 95 % intervals. GANs are compared by fid
+            where no metrics are named. With --robustness there may be more.
         metrics: scores of a GAN's images, with commas between them: fid, kid, is (Inception Score), pr
             (precision, recall, density, coverage), modes (and KL to uniform), ppl (perceptual path length),
             ms_ssim. Without it, the losses (or accuracy, precision, recall and F1) on the test images.
         resamples: how often the images are resampled for the intervals of a comparison, 200 by default. With
             Inception's 2,048 features one takes seconds.
+        robustness: the accuracy of classifiers on test images that are turned, shifted, scaled and noisy, the
+            same images for every run: a table with a column for each, RUN/robustness.json and
+            RUN/robustness.png.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    other: Annotated[Path | None, tyro.conf.Positional] = None
+    others: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     metrics: str | None = None
     resamples: int | None = None
+    robustness: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.robustness and (self.metrics is not None or self.resamples is not None):
+            raise InputError("--robustness: not together with --metrics or --resamples")
+        count, most = 1 + len(self.others), len(LETTERS) if self.robustness else 2
+        limit = f"at most {most}" + ("" if self.robustness else " without --robustness")
+        require(count <= most, "the number of runs", count, limit)
 
     def plan(self) -> Scoring | None:
         """Says how images are scored, or None where they are not.
@@ -55,15 +70,16 @@ class Flags(Protocol):
 
 def run(arguments: list[str]) -> int:
     """Measures a model."""
-    flags = tyro.cli(Flags, args=arguments, prog="jaxgan evaluate")
+    flags = tyro.cli(Flags, args=arguments, prog="jaxgan evaluate", config=(tyro.conf.FlagCreatePairsOff,))
     plan = flags.plan()
-    if flags.other is not None:
-        pair = [runs.open_run(path) for path in (flags.run, flags.other)]
-        return _compare(pair, plan, RESAMPLES if flags.resamples is None else flags.resamples)
+    opened = [runs.open_run(path) for path in (flags.run, *flags.others)]
+    if flags.robustness:
+        return _robustness(opened)
+    if flags.others:
+        return _compare(opened, plan, RESAMPLES if flags.resamples is None else flags.resamples)
     if flags.resamples is not None:
         raise InputError("--resamples: only for the comparison of two runs")
-    opened = runs.open_run(flags.run)
-    return _held_out(opened) if plan is None else _score(opened, plan)
+    return _held_out(opened[0]) if plan is None else _score(opened[0], plan)
 
 
 def _held_out(opened: runs.Run) -> int:
@@ -107,8 +123,7 @@ def _compare(pair: list[runs.Run], plan: Scoring | None, resamples: int) -> int:
     with progress.counter() as watch:
         found = comparison.compare(pair, plan, resamples=resamples, say=print, watch=watch)
     first, second = found.lines
-    for letter, run, line in zip("AB", pair, found.lines, strict=True):
-        print(f"{letter}: {run.folder.path}, {run.model.name} after {line['step']} steps")
+    _name(pair, [line["step"] for line in found.lines])
     width = max(WIDTH, *map(len, found.differences)) + 1
     print(f"  {'':<{width}}{'A':>10}{'B':>10}{'A - B':>10}   95 % interval")
     for name, difference in found.differences.items():
@@ -119,6 +134,36 @@ def _compare(pair: list[runs.Run], plan: Scoring | None, resamples: int) -> int:
     if found.note:
         print(found.note)
     return 0
+
+
+def _name(opened: list[runs.Run], steps: list[int]) -> None:
+    for letter, run, step in zip(LETTERS, opened, steps, strict=False):
+        print(f"{letter}: {run.folder.path}, {run.model.name} after {step} steps")
+
+
+def _robustness(opened: list[runs.Run]) -> int:
+    with progress.counter() as watch:
+        found = robustness.measure_runs(opened, say=print, watch=watch)
+    _name(opened, [one.step for one in found])
+    protocol = found[0].protocol
+    count = protocol["images"]
+    print(f"accuracy on {count} test images of {protocol['data']}, changed alike for every run:")
+    _row("", LETTERS[: len(found)])
+    _row("clean", [one.clean for one in found])
+    for change, kind in robustness.CHANGES.items():
+        print(f"  {change}, {kind.unit}")
+        for number, strength in enumerate(kind.strengths):
+            _row(f"{strength:>10g}", [one.changed[change][number] for one in found])
+    _row("mean of the changes", [one.mean for one in found])
+    print(f"with so many images chance alone moves an accuracy by up to {0.98 / count**0.5:.3f} (95 %)")
+    names = " and ".join(robustness.FILES)
+    print(f"the results are in {names} in " + ", ".join(str(run.folder.path) for run in opened))
+    return 0
+
+
+def _row(name: str, cells: Iterable[float | str]) -> None:
+    shown = (cell if isinstance(cell, str) else format(cell, ".4f") for cell in cells)
+    print(f"  {name:<{WIDTH + 1}}" + "".join(f"{cell:>8}" for cell in shown))
 
 
 def _print(scores: dict[str, Any]) -> None:
