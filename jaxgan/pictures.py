@@ -125,20 +125,14 @@ def save_scores(path: Path, lines: Sequence[Mapping[str, Any]], title: str) -> N
         lines: the lines of ``scores.jsonl``.
         title: what stands above the plot.
     """
-    from matplotlib.figure import Figure
-
     protocols = [line["protocol"] for line in lines if line["scores"]]
     if not protocols:
         return
     alike = {line["step"]: line["scores"] for line in lines if line["protocol"] == _commonest(protocols)}
     steps = sorted(alike)
     names = [name for name in alike[steps[-1]] if "_std" not in name]
-    columns = min(2, len(names))
-    rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(4.5 * columns, 2.4 * rows + 0.4), layout="constrained")
-    figure.suptitle(title, parse_math=False)
-    for place, name in enumerate(names, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    figure, panels = _panels(title, len(names), most=2, size=(4.5, 2.4), more=0.4)
+    for name, axes in zip(names, panels, strict=True):
         axes.plot(steps, [alike[step].get(name, np.nan) for step in steps], marker="o", markersize=3)
         axes.set_title(name.replace("_", " "), fontsize=10, parse_math=False)
         axes.set_xlabel("step")
@@ -158,25 +152,32 @@ def save_sweep(path: Path, members: Sequence[Mapping[str, Any]], title: str) -> 
         members: for each ``values`` (its settings by name), ``scores`` (by name) and ``diverged`` (or None).
         title: what stands above the plot.
     """
-    from matplotlib.figure import Figure
-
     scored = [member["scores"] for member in members if member["scores"]]
     names = [
         name for name in dict.fromkeys(name for scores in scored for name in scores) if "_std" not in name
     ]
     if not names:
         return
-    columns = min(3, len(names))
-    rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(3.6 * columns, 2.7 * rows + 0.8), layout="constrained")
-    figure.suptitle(title, parse_math=False)
-    for place, name in enumerate(names, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    figure, panels = _panels(title, len(names), most=3, size=(3.6, 2.7), more=0.8)
+    for name, axes in zip(names, panels, strict=True):
         _draw_score(axes, members, name)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if len(handles) > 1:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(handles)))
     _save(figure, path)
+
+
+def _panels(
+    title: str, count: int, *, most: int, size: tuple[float, float], more: float
+) -> tuple[Any, list[Any]]:
+    """Makes a figure of so many plots, at most so many side by side, and ``more`` inches of height."""
+    from matplotlib.figure import Figure
+
+    columns = min(most, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows + more), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    return figure, [figure.add_subplot(rows, columns, place) for place in range(1, count + 1)]
 
 
 def _draw_score(axes: Any, members: Sequence[Mapping[str, Any]], name: str) -> None:

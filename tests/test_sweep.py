@@ -237,6 +237,10 @@ def test_the_picture_shows_scores_and_marks_what_diverged(tmp_path):
     assert not (tmp_path / "none.png").exists()
 
 
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def refused(capsys, arguments, words):
     """The command ends with 2, one clear sentence and no traceback."""
     try:
@@ -250,6 +254,7 @@ def refused(capsys, arguments, words):
 
 
 def test_what_a_sweep_holds_is_left_as_it_was(swept, here, capsys):
+    before = files(swept)
     refused(capsys, ["sweep", *GAN, *GRID, "--out", str(swept)], "is not empty")
     resume = ["sweep", "--resume", "--out", str(swept), "--no-scores"]
     refused(capsys, [*resume, "--seed", "3-4"], "--seed: a sweep is resumed with the members that it has")
@@ -262,6 +267,7 @@ def test_what_a_sweep_holds_is_left_as_it_was(swept, here, capsys):
     for text in ("{}", "[]", '{"members": 3}', '{"model": "cnn", "steps": 1, "members": [{"name": "../a"}]}'):
         (damaged / "sweep.json").write_text(text)
         refused(capsys, ["sweep", "--resume", "--out", str(damaged)], "sweep.json cannot be read")
+    assert files(swept) == before
 
 
 def test_more_members_than_the_memory_holds_are_refused_before_anything_is_compiled(

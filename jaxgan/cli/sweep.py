@@ -5,13 +5,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import tyro
 
 from jaxgan import progress, sweeps, zoo
+from jaxgan.cli import options
 from jaxgan.keeper import NonFiniteError
-from jaxgan.settings import Settings, defaults, settings_type
+from jaxgan.settings import Settings, defaults
 from jaxgan.validation import InputError
 
 S = TypeVar("S")
@@ -52,8 +53,7 @@ class Flags(Generic[S]):
 def run(arguments: list[str]) -> int:
     """Trains the members."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        lines = [f"  {name:<10}{zoo.get(name).summary}" for name in zoo.trainable()]
-        print(USAGE.format(models="\n".join(lines)), end="")
+        print(USAGE.format(models=options.list_models()), end="")
         return 0 if arguments else 2
     named = not arguments[0].startswith("--")
     name, rest = (arguments[0], arguments[1:]) if named else (None, arguments)
@@ -100,14 +100,9 @@ class _Out:
 
 
 def _parse(model: zoo.Model, arguments: list[str], settings: Settings) -> Flags[Settings]:
-    kind: Any = Flags[settings_type(model)]  # type: ignore[misc]
-    flags: Flags[Settings] = tyro.cli(
-        kind,
-        default=Flags(settings=settings),
-        args=arguments,
-        prog=f"jaxgan sweep {model.name}",
-        description=f"{USAGE.partition('models:')[0]}\n{model.module.__doc__}",
-        config=(tyro.conf.FlagCreatePairsOff,),
+    description = f"{USAGE.partition('models:')[0]}\n{model.module.__doc__}"
+    flags: Flags[Settings] = options.parse(
+        Flags, model, arguments, settings, prog="jaxgan sweep", description=description
     )
     return flags
 

@@ -4,13 +4,14 @@ import dataclasses
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import tyro
 
 from jaxgan import progress, runs, zoo
+from jaxgan.cli import options
 from jaxgan.loop import NonFiniteError
-from jaxgan.settings import Settings, defaults, settings_type
+from jaxgan.settings import Settings, defaults
 
 S = TypeVar("S")
 
@@ -40,8 +41,7 @@ class Flags(Generic[S]):
 def run(arguments: list[str]) -> int:
     """Trains a model."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        lines = [f"  {name:<10}{zoo.get(name).summary}" for name in zoo.trainable()]
-        print(USAGE.format(models="\n".join(lines)), end="")
+        print(USAGE.format(models=options.list_models()), end="")
         return 0 if arguments else 2
     model = zoo.get(arguments[0])
     flags = _parse(model, arguments[1:], defaults(model))
@@ -53,14 +53,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _parse(model: zoo.Model, arguments: list[str], settings: Settings) -> Flags[Settings]:
-    kind: Any = Flags[settings_type(model)]  # type: ignore[misc]
-    flags: Flags[Settings] = tyro.cli(
-        kind,
-        default=Flags(settings=settings),
-        args=arguments,
-        prog=f"jaxgan train {model.name}",
-        description=model.module.__doc__,
-        config=(tyro.conf.FlagCreatePairsOff,),
+    flags: Flags[Settings] = options.parse(
+        Flags, model, arguments, settings, prog="jaxgan train", description=model.module.__doc__
     )
     return flags
 

@@ -41,7 +41,7 @@ def update_averages(averages: Averages, network: NetState, *, decay: float | Non
 
 def averaged(state: GANState | ClassifierState, network: NetState) -> Averages:
     """What to sample or predict from: the averages of a state, or the network itself where there are none."""
-    if jax.tree.leaves(state.ema_params):
+    if state.ema_params:
         return Averages(state.ema_params, state.ema_model_state)
     return Averages(network.params, network.model_state)
 

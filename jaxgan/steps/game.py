@@ -1,65 +1,24 @@
 """The step of two players: how a generator and a discriminator are updated against each other."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgan import batch_axis, losses
+from jaxgan import batch_axis
 from jaxgan.augment import controller
 from jaxgan.augment.controller import Ada
-from jaxgan.augment.method import Method
-from jaxgan.penalties import Inputs, Term
+from jaxgan.penalties import Inputs
 from jaxgan.steps import regularizer
 from jaxgan.steps.average import Averages, init_averages, update_averages
 from jaxgan.steps.backward import Opinion, Opinions, pull_once, pull_twice
 from jaxgan.steps.draws import Draws, draw, split_batch
 from jaxgan.steps.optimizer import skipped_updates
+from jaxgan.steps.rules import Rules
 from jaxgan.steps.state import GANState, NetState, apply_network, init_network, update_network
 from jaxgan.typing import Array, Batch, Metrics, PyTree
-
-
-class Rules(NamedTuple):
-    """What is fixed throughout a game.
-
-    Attributes:
-        generator: maps latents, and labels if there are classes, to images.
-        discriminator: maps images, and labels, to logits f32[N], or to those and class logits f32[N, K].
-        latent_size: the length of a latent.
-        image_shape: (H, W, C).
-        num_classes: K, or None where labels are not used.
-        per_image: whether each logit depends on its own image alone.
-        loss: the losses of both players.
-        simultaneous: whether both gradients are taken at the same point.
-        discriminator_steps: the discriminator's updates in a step.
-        ema_decay: that of the generator's average, or None.
-        txs: the optimisers, by player.
-        terms: the penalties.
-        method: how what the discriminator sees is augmented.
-        ada_target: the controller's.
-        ada_images: the controller's.
-        dtype: what the networks compute in.
-    """
-
-    generator: nn.Module
-    discriminator: nn.Module
-    latent_size: int
-    image_shape: tuple[int, int, int]
-    num_classes: int | None
-    per_image: bool
-    loss: losses.Loss
-    simultaneous: bool
-    discriminator_steps: int
-    ema_decay: float | None
-    txs: dict[str, optax.GradientTransformation]
-    terms: tuple[Term, ...]
-    method: Method
-    ada_target: float
-    ada_images: float
-    dtype: Any
 
 
 def init(rules: Rules, key: Array) -> GANState:
@@ -68,7 +27,7 @@ def init(rules: Rules, key: Array) -> GANState:
     labels = () if rules.num_classes is None else (jnp.zeros(1, jnp.int32),)
     latents, images = jnp.zeros((1, rules.latent_size)), jnp.zeros((1, *rules.image_shape))
     generator = init_network(rules.generator, rules.txs["generator"], generator_key, latents, *labels)
-    averages = init_averages(generator, decay=rules.ema_decay)
+    averages = init_averages(generator, decay=rules.config.ema_decay)
     return GANState(
         step=jnp.zeros((), jnp.int32),
         generator=generator,
@@ -86,22 +45,23 @@ def step(rules: Rules, state: GANState, batch: Batch, key: Array) -> tuple[GANSt
     """Plays one round."""
     key = jax.random.fold_in(key, state.step)
     rounds = split_batch(
-        batch, rules.discriminator_steps, rules.image_shape, labelled=rules.num_classes is not None
+        batch, rules.config.discriminator_steps, rules.image_shape, labelled=rules.num_classes is not None
     )
     last = len(rounds) - 1
+    simultaneous = rules.config.updates == "simultaneous"
     play = _Round(rules, state.step, rules.method.bind(state.augmentation))
     generator, discriminator, penalties = state.generator, state.discriminator, state.penalties
     for number, (images, labels) in enumerate(rounds):
         draws = draw(jax.random.fold_in(key, number), images, labels, rules.latent_size)
-        if number == last and rules.simultaneous:
+        if number == last and simultaneous:
             generator, told, norms = play.update_both(generator, discriminator, penalties, draws)
         else:
             told = play.update_discriminator(generator, discriminator, penalties, draws)
         discriminator, penalties = told.discriminator, told.penalties
-    if not rules.simultaneous:
+    if not simultaneous:
         generator, norms = play.update_generator(generator, discriminator, draws)
     averages = Averages(state.ema_params, state.ema_model_state)
-    averages = update_averages(averages, generator, decay=rules.ema_decay, step=state.step)
+    averages = update_averages(averages, generator, decay=rules.config.ema_decay, step=state.step)
     augmentation = _controlled(rules, state.augmentation, told.opinions[0].logits)
     after = GANState(state.step + 1, generator, discriminator, *averages, penalties, augmentation)
     return after, _metrics(rules, told, after) | norms
@@ -143,8 +103,7 @@ class _Round(NamedTuple):
     def judge(
         self, params: PyTree, model_state: PyTree, images: Array, key: Array, draws: Draws
     ) -> tuple[Opinion, PyTree]:
-        if self.rules.method.kind != "none":
-            images = self.augment(jax.random.fold_in(key, 1), images)
+        images = self.augment(jax.random.fold_in(key, 1), images)
         inputs = (images.astype(self.rules.dtype), *draws.conditions)
         output, model_state = apply_network(self.rules.discriminator, params, model_state, key, *inputs)
         output = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), output)
@@ -241,9 +200,7 @@ class _Round(NamedTuple):
         extra, penalties = regularizer.gradients(
             self.rules.terms, penalties, discriminate, discriminator.params, inputs, step=self.step
         )
-        gradients = batch_axis.pmean(judged.gradients)
-        if extra is not None:
-            gradients = jax.tree.map(jnp.add, gradients, extra)
+        gradients = judged.gradients if extra is None else jax.tree.map(jnp.add, judged.gradients, extra)
         penalties = regularizer.after_logits(self.rules.terms, penalties, real, fake)
         discriminator, norm = self.updated("discriminator", discriminator, gradients, judged.model_state)
         return _Told(discriminator, penalties, judged.opinions, {"discriminator_loss": judged.loss, **norm})
@@ -274,8 +231,8 @@ def _controlled(rules: Rules, augmentation: Ada | dict, real_logits: Array) -> A
         augmentation,
         real_logits,
         batch_size=len(real_logits) * batch_axis.parts(),
-        target=rules.ada_target,
-        images_to_one=rules.ada_images,
+        target=rules.config.ada_target,
+        images_to_one=rules.config.ada_images,
     )
 
 

@@ -11,7 +11,6 @@ from jaxgan import batch_axis, penalties
 from jaxgan.augment import diffaugment
 from jaxgan.penalties import Anchors, Discriminate, Inputs, Term
 from jaxgan.typing import Array, PyTree
-from jaxgan.validation import require
 
 
 class PenaltyState(NamedTuple):
@@ -44,18 +43,6 @@ def init_penalties(terms: tuple[Term, ...]) -> States:
         return PenaltyState(jnp.asarray(term.weight, jnp.float32), zeros[0], anchors)
 
     return {term.name: start(term) for term in terms}
-
-
-def check_terms(terms: tuple[Term, ...], *, per_image: bool) -> None:
-    """Refuses penalties on slopes for a discriminator whose logits depend on other images too.
-
-    Raises:
-        InputError: there is such a penalty.
-    """
-    for term in terms:
-        fits = per_image or term.name not in penalties.ON_SLOPES
-        allowed = "a penalty on logits, as this discriminator's logits depend on the other images of a batch"
-        require(fits, "penalty", term.name, allowed)
 
 
 def on_logits(
@@ -119,7 +106,8 @@ def gradients(
         step: int32[], the number of steps before this one.
 
     Returns:
-        The gradient, None without any such penalty, and the states with the values of those that were due.
+        The gradient of this part of the batch, still to be averaged, or None without any such penalty; and
+        the states with the values of those that were due.
     """
     total, moved = None, dict(states)
     for number, term in enumerate(terms):
@@ -153,7 +141,7 @@ def _value_and_gradient(
         return weight * value, value
 
     (_, value), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-    return value, batch_axis.pmean(gradient)
+    return value, gradient
 
 
 def _shifted(key: Array, images: Array) -> Array:

@@ -1,0 +1,45 @@
+"""What the commands that train have in common: the list of models, and a model's settings as options."""
+
+from typing import Any
+
+import tyro
+
+from jaxgan import zoo
+from jaxgan.settings import Settings, settings_type
+
+
+def list_models() -> str:
+    """Lists the models that can be trained, a line for each."""
+    return "\n".join(f"  {name:<10}{zoo.get(name).summary}" for name in zoo.trainable())
+
+
+def parse(
+    flags: Any,
+    model: zoo.Model,
+    arguments: list[str],
+    settings: Settings,
+    *,
+    prog: str,
+    description: str | None,
+) -> Any:
+    """Reads the options of a command.
+
+    Args:
+        flags: the generic class of its options, with a field ``settings``.
+        model: the model that was named.
+        arguments: what stands after the model's name.
+        settings: the defaults.
+        prog: how the user called the command, without the model.
+        description: what its help says first.
+
+    Returns:
+        The options, an instance of ``flags``.
+    """
+    return tyro.cli(
+        flags[settings_type(model)],
+        default=flags(settings=settings),
+        args=arguments,
+        prog=f"{prog} {model.name}",
+        description=description,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
