@@ -1,6 +1,25 @@
 """Thin Flax Linen layers over `jaxgan.ops`: they own the parameters, the functions own the maths."""
 
+from jaxgan.nn.attention import SelfAttention
 from jaxgan.nn.channel_attention import CBAM, SqueezeExcite
 from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout
+from jaxgan.nn.pyramid import Pyramid, spread
+from jaxgan.nn.residual import ResidualBlock, double, halve
+from jaxgan.nn.spectral import spectral
 
-__all__ = ["CBAM", "BatchNorm", "Conv2D", "ConvTranspose2D", "Dense", "Dropout", "SqueezeExcite"]
+__all__ = [
+    "CBAM",
+    "BatchNorm",
+    "Conv2D",
+    "ConvTranspose2D",
+    "Dense",
+    "Dropout",
+    "Pyramid",
+    "ResidualBlock",
+    "SelfAttention",
+    "SqueezeExcite",
+    "double",
+    "halve",
+    "spectral",
+    "spread",
+]

@@ -17,7 +17,7 @@ def _add_bias(module: nn.Module, y: Array) -> Array:
 
 
 class Conv2D(nn.Module):
-    """Convolution with parameters ``kernel`` f32[P, Q, C, features] and ``bias`` f32[features].
+    """Convolution with parameters ``kernel`` f32[P, Q, C / groups, features] and ``bias`` f32[features].
 
     >>> import jax
     >>> layer = Conv2D(features=8, window=3)
@@ -32,15 +32,17 @@ class Conv2D(nn.Module):
     window: Pair
     stride: Pair = 1
     padding: Padding = "SAME"
+    groups: int = 1
     use_bias: bool = True
     kernel_init: Initializer = GLOROT
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps f[N, H, W, C] to f[N, H', W', features]."""
-        shape = (*as_pair("window", self.window), x.shape[-1], self.features)
+        shape = (*as_pair("window", self.window), x.shape[-1] // self.groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        y = ops.conv2d(x, kernel.astype(x.dtype), stride=self.stride, padding=self.padding)
+        kernel = kernel.astype(x.dtype)
+        y = ops.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=self.groups)
         return _add_bias(self, y) if self.use_bias else y
 
 

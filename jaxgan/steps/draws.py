@@ -59,7 +59,7 @@ def draw_labels(key: Array, count: int, num_classes: int) -> Array:
 
 def split_batch(
     batch: Batch, parts: int, image_shape: tuple[int, int, int], *, labelled: bool
-) -> list[tuple[Array, tuple[Array, ...]]]:
+) -> tuple[Array, ...]:
     """Divides a batch among the discriminator's updates; adjacent images go to different ones.
 
     The order makes the parts the same however the batch is divided over devices.
@@ -71,7 +71,8 @@ def split_batch(
         labelled: whether labels are wanted.
 
     Returns:
-        The images of each update with (labels,), or with () where none are wanted.
+        The images of each update, f32[parts, N / parts, *image_shape], and, where they are wanted, their
+        labels int32[parts, N / parts].
 
     Raises:
         ValueError: the batch has not that form, or cannot be divided equally.
@@ -94,5 +95,4 @@ def split_batch(
         if batch["label"].shape != (count,):
             raise ValueError(f"batch['label'] has shape {batch['label'].shape}; it must be ({count},)")
         arrays.append(batch["label"])
-    grouped = [array.reshape(-1, parts, *array.shape[1:]) for array in arrays]
-    return [(grouped[0][:, part], tuple(array[:, part] for array in grouped[1:])) for part in range(parts)]
+    return tuple(array.reshape(-1, parts, *array.shape[1:]).swapaxes(0, 1) for array in arrays)

@@ -44,27 +44,39 @@ def init(rules: Rules, key: Array) -> GANState:
 def step(rules: Rules, state: GANState, batch: Batch, key: Array) -> tuple[GANState, Metrics]:
     """Plays one round."""
     key = jax.random.fold_in(key, state.step)
-    rounds = split_batch(
+    parts = split_batch(
         batch, rules.config.discriminator_steps, rules.image_shape, labelled=rules.num_classes is not None
     )
-    last = len(rounds) - 1
-    simultaneous = rules.config.updates == "simultaneous"
     play = _Round(rules, state.step, rules.method.bind(state.augmentation))
-    generator, discriminator, penalties = state.generator, state.discriminator, state.penalties
-    for number, (images, labels) in enumerate(rounds):
-        draws = draw(jax.random.fold_in(key, number), images, labels, rules.latent_size)
-        if number == last and simultaneous:
-            generator, told, norms = play.update_both(generator, discriminator, penalties, draws)
-        else:
-            told = play.update_discriminator(generator, discriminator, penalties, draws)
-        discriminator, penalties = told.discriminator, told.penalties
-    if not simultaneous:
-        generator, norms = play.update_generator(generator, discriminator, draws)
+    generator = state.generator
+
+    def prepare(number: Array, part: tuple[Array, ...]) -> Draws:
+        images, *conditions = part
+        return draw(jax.random.fold_in(key, number), images, tuple(conditions), rules.latent_size)
+
+    def tell(player: _Player, numbered: tuple[Array, tuple[Array, ...]]) -> tuple[_Player, None]:
+        told = play.update_discriminator(generator, *player, prepare(*numbered))
+        return (told.discriminator, told.penalties), None
+
+    player, last = (state.discriminator, state.penalties), rules.config.discriminator_steps - 1
+    if last:  # in a loop, so that what is compiled does not grow with the number of updates
+        first = jax.tree.map(lambda array: array[:last], parts)
+        player, _ = jax.lax.scan(tell, player, (jnp.arange(last), first))
+    draws = prepare(jnp.int32(last), jax.tree.map(lambda array: array[last], parts))
+    if rules.config.updates == "simultaneous":
+        generator, told, norms = play.update_both(generator, *player, draws)
+    else:
+        told = play.update_discriminator(generator, *player, draws)
+        generator, norms = play.update_generator(generator, told.discriminator, draws)
     averages = Averages(state.ema_params, state.ema_model_state)
     averages = update_averages(averages, generator, decay=rules.config.ema_decay, step=state.step)
     augmentation = _controlled(rules, state.augmentation, told.opinions[0].logits)
-    after = GANState(state.step + 1, generator, discriminator, *averages, penalties, augmentation)
+    after = GANState(state.step + 1, generator, told.discriminator, *averages, told.penalties, augmentation)
     return after, _metrics(rules, told, after) | norms
+
+
+_Player = tuple[NetState, regularizer.States]
+"""The discriminator and what is remembered of its penalties."""
 
 
 class _Judged(NamedTuple):

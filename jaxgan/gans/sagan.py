@@ -1,0 +1,115 @@
+"""SAGAN: residual networks in which distant places of a map attend to each other.
+
+Zhang et al., arXiv:1805.08318: spectral normalisation in both networks, the hinge loss, two time scales. The
+widths double with each halving, as in the paper. Departures: unconditional unless asked otherwise; both
+players' updates start from the same weights and images.
+"""
+
+import dataclasses
+from typing import Literal
+
+import flax.linen as linen
+
+from jaxgan import nn, ops
+from jaxgan.steps import GAN, Adam, Adversarial, Recipe, adversarial
+from jaxgan.typing import Array
+from jaxgan.validation import require
+
+GENERATOR = Adam(learning_rate=1e-4, b1=0.0, b2=0.9)
+DISCRIMINATOR = Adam(learning_rate=4e-4, b1=0.0, b2=0.9)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(nn.Pyramid):
+    """The two networks and their game.
+
+    Attributes:
+        attention_stage: how many halvings away from the image both networks attend, 1 ... ``stages``; 1 is
+            32x32 for images of 64x64.
+        game: the loss and the optimisers.
+    """
+
+    spectral_norm: Literal["none", "discriminator", "both"] = "both"
+    attention_stage: int = 1
+    game: Adversarial = Adversarial(loss="hinge", generator=GENERATOR, discriminator=DISCRIMINATOR)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fits = 1 <= self.attention_stage <= self.stages
+        require(fits, "attention_stage", self.attention_stage, f"in 1 ... {self.stages}")
+
+
+CIFAR10 = Config(image_size=(32, 32), channels=3)
+DIGITS = Config(features=12, game=dataclasses.replace(CIFAR10.game, ema_decay=0.99))
+RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
+
+
+class Generator(linen.Module):
+    """Maps latents f32[N, L] to images f32[N, H, W, C] in [-1, 1]."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, latents: Array, *, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C]."""
+        config, on = self.config, self.config.normalizes("generator")
+        height, width = config.smallest_size
+        first = nn.Dense(height * width * config.width(config.stages))
+        x = nn.spread(nn.spectral(first, train=train, when=on)(latents), (height, width))
+        for stage in reversed(range(config.stages)):
+            if stage + 1 == config.attention_stage:
+                x = nn.SelfAttention(spectral_norm=on)(x, train=train)
+            x = nn.ResidualBlock(config.width(stage), "up", batch_norm=True, spectral_norm=on)(x, train=train)
+        x = ops.relu(nn.BatchNorm()(x, train=train))
+        return ops.tanh(nn.spectral(nn.Conv2D(config.channels, window=3), train=train, when=on)(x))
+
+
+class Discriminator(linen.Module):
+    """Maps images f32[N, H, W, C] to logits f32[N]."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
+        config, on = self.config, self.config.normalizes("discriminator")
+        x = images
+        for stage in range(config.stages):
+            block = nn.ResidualBlock(config.width(stage), "down", spectral_norm=on, image=stage == 0)
+            x = block(x, train=train)
+            if stage + 1 == config.attention_stage:
+                x = nn.SelfAttention(spectral_norm=on)(x, train=train)
+        x = nn.ResidualBlock(config.width(config.stages), spectral_norm=on)(x, train=train)
+        x = ops.relu(x).sum((1, 2))
+        return nn.spectral(nn.Dense(1), train=train, when=on)(x)[:, 0]
+
+
+def build(config: Config = CIFAR10) -> GAN:
+    """Makes the GAN.
+
+    >>> import jax
+    >>> gan = build(Config(features=4))
+    >>> state = gan.init(jax.random.key(0))
+    >>> gan.sample(state, jax.random.key(1), 2).shape
+    (2, 28, 28, 1)
+    """
+    return adversarial(
+        Generator(config),
+        Discriminator(config),
+        latent_size=config.latent_size,
+        image_shape=config.image_shape,
+        config=config.game,
+        per_image=True,
+    )
+
+
+def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+    """Names the networks, each with the shape of one input.
+
+    >>> [shape for _, shape in networks().values()]
+    [(128,), (32, 32, 3)]
+    """
+    return {
+        "generator": (Generator(config), (config.latent_size,)),
+        "discriminator": (Discriminator(config), config.image_shape),
+    }

@@ -1,0 +1,105 @@
+"""SNGAN: a discriminator whose every layer is held to a slope of one by its largest singular value.
+
+Miyato et al., arXiv:1802.05957, with the networks that the paper calls standard (table 3). Departures: the
+last of the discriminator's updates and the generator's start from the same weights and images.
+"""
+
+import dataclasses
+from typing import Literal
+
+import flax.linen as linen
+
+from jaxgan import nn, ops
+from jaxgan.steps import GAN, Adam, Adversarial, Recipe, adversarial
+from jaxgan.typing import Array
+
+ADAM = Adam(learning_rate=2e-4, b1=0.0, b2=0.9)
+SLOPE = 0.1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(nn.Pyramid):
+    """The two networks and their game.
+
+    Attributes:
+        game: the loss, the discriminator's updates and the optimisers.
+    """
+
+    spectral_norm: Literal["none", "discriminator", "both"] = "discriminator"
+    game: Adversarial = Adversarial(loss="hinge", discriminator_steps=5, generator=ADAM, discriminator=ADAM)
+
+
+CIFAR10 = Config(image_size=(32, 32), channels=3)
+DIGITS = Config(features=24, game=dataclasses.replace(CIFAR10.game, discriminator_steps=1, ema_decay=0.99))
+RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
+
+
+class Generator(linen.Module):
+    """Maps latents f32[N, L] to images f32[N, H, W, C] in [-1, 1]."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, latents: Array, *, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C]."""
+        config, on = self.config, self.config.normalizes("generator")
+        height, width = config.smallest_size
+        first = nn.Dense(height * width * config.width(config.stages))
+        x = nn.spread(nn.spectral(first, train=train, when=on)(latents), (height, width))
+        for stage in reversed(range(config.stages)):
+            layer = nn.ConvTranspose2D(config.width(stage), window=4, stride=2, use_bias=False)
+            x = nn.spectral(layer, train=train, when=on)(x)
+            x = ops.relu(nn.BatchNorm()(x, train=train))
+        return ops.tanh(nn.spectral(nn.Conv2D(config.channels, window=3), train=train, when=on)(x))
+
+
+class Discriminator(linen.Module):
+    """Maps images f32[N, H, W, C] to logits f32[N]."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
+        config, on = self.config, self.config.normalizes("discriminator")
+
+        def convolve(x: Array, stage: int, window: int, stride: int) -> Array:
+            layer = nn.Conv2D(config.width(stage), window=window, stride=stride)
+            return ops.leaky_relu(nn.spectral(layer, train=train, when=on)(x), slope=SLOPE)
+
+        x = images
+        for stage in range(config.stages):
+            x = convolve(convolve(x, stage, window=3, stride=1), stage, window=4, stride=2)
+        x = convolve(x, config.stages, window=3, stride=1)
+        return nn.spectral(nn.Dense(1), train=train, when=on)(x.reshape(x.shape[0], -1))[:, 0]
+
+
+def build(config: Config = CIFAR10) -> GAN:
+    """Makes the GAN.
+
+    >>> import jax
+    >>> gan = build(Config(features=4))
+    >>> state = gan.init(jax.random.key(0))
+    >>> gan.sample(state, jax.random.key(1), 2).shape
+    (2, 28, 28, 1)
+    """
+    return adversarial(
+        Generator(config),
+        Discriminator(config),
+        latent_size=config.latent_size,
+        image_shape=config.image_shape,
+        config=config.game,
+        per_image=True,
+    )
+
+
+def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+    """Names the networks, each with the shape of one input.
+
+    >>> [shape for _, shape in networks().values()]
+    [(128,), (32, 32, 3)]
+    """
+    return {
+        "generator": (Generator(config), (config.latent_size,)),
+        "discriminator": (Discriminator(config), config.image_shape),
+    }

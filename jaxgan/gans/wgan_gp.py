@@ -1,0 +1,113 @@
+"""WGAN-GP: residual networks, and a critic whose slope a penalty holds at one.
+
+Gulrajani et al., arXiv:1704.00028, with the residual networks that the paper uses for CIFAR-10. Departures:
+the last of the critic's updates and the generator's start from the same weights and images; the learning rate
+stays where it is, where the paper lowers it as a line (``--model.game.generator.schedule linear`` and so on).
+"""
+
+import dataclasses
+
+import flax.linen as linen
+
+from jaxgan import nn, ops
+from jaxgan.steps import GAN, Adam, Adversarial, Recipe, adversarial
+from jaxgan.typing import Array
+
+ADAM = Adam(learning_rate=1e-4, b1=0.0, b2=0.9)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(nn.Pyramid):
+    """The two networks and their game; all maps have the same number of channels, ``features``.
+
+    Attributes:
+        game: the loss, the penalty, the critic's updates and the optimisers.
+    """
+
+    features: int = 128
+    game: Adversarial = Adversarial(
+        loss="wasserstein",
+        penalties=("gradient_penalty:10",),
+        discriminator_steps=5,
+        generator=ADAM,
+        discriminator=ADAM,
+    )
+
+
+CIFAR10 = Config(image_size=(32, 32), channels=3)
+DIGITS = Config(
+    features=24,
+    game=dataclasses.replace(
+        CIFAR10.game,
+        ema_decay=0.99,
+        generator=dataclasses.replace(ADAM, learning_rate=5e-4),
+        discriminator=dataclasses.replace(ADAM, learning_rate=5e-4),
+    ),
+)
+RECIPE = Recipe(DIGITS, batch_size=80, steps=1000)
+
+
+class Generator(linen.Module):
+    """Maps latents f32[N, L] to images f32[N, H, W, C] in [-1, 1]."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, latents: Array, *, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C]."""
+        config, on = self.config, self.config.normalizes("generator")
+        height, width = config.smallest_size
+        x = nn.spectral(nn.Dense(height * width * config.features), train=train, when=on)(latents)
+        x = nn.spread(x, (height, width))
+        for _ in range(config.stages):
+            x = nn.ResidualBlock(config.features, "up", batch_norm=True, spectral_norm=on)(x, train=train)
+        x = ops.relu(nn.BatchNorm()(x, train=train))
+        return ops.tanh(nn.spectral(nn.Conv2D(config.channels, window=3), train=train, when=on)(x))
+
+
+class Discriminator(linen.Module):
+    """The critic: maps images f32[N, H, W, C] to logits f32[N], of which only differences count."""
+
+    config: Config
+
+    @linen.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N]."""
+        config, on = self.config, self.config.normalizes("discriminator")
+        x = nn.ResidualBlock(config.features, "down", spectral_norm=on, image=True)(images, train=train)
+        x = nn.ResidualBlock(config.features, "down", spectral_norm=on)(x, train=train)
+        for _ in range(2):
+            x = nn.ResidualBlock(config.features, spectral_norm=on)(x, train=train)
+        x = ops.relu(x).mean((1, 2))
+        return nn.spectral(nn.Dense(1), train=train, when=on)(x)[:, 0]
+
+
+def build(config: Config = CIFAR10) -> GAN:
+    """Makes the GAN.
+
+    >>> import jax
+    >>> gan = build(Config(features=4))
+    >>> state = gan.init(jax.random.key(0))
+    >>> gan.sample(state, jax.random.key(1), 2).shape
+    (2, 28, 28, 1)
+    """
+    return adversarial(
+        Generator(config),
+        Discriminator(config),
+        latent_size=config.latent_size,
+        image_shape=config.image_shape,
+        config=config.game,
+        per_image=True,
+    )
+
+
+def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+    """Names the networks, each with the shape of one input.
+
+    >>> [shape for _, shape in networks().values()]
+    [(128,), (32, 32, 3)]
+    """
+    return {
+        "generator": (Generator(config), (config.latent_size,)),
+        "discriminator": (Discriminator(config), config.image_shape),
+    }
