@@ -26,6 +26,7 @@ TINY = [
     "8",
 ]
 OFTEN = ["--cadence.log-every", "2", "--cadence.sample-every", "6", "--cadence.checkpoint-every", "4"]
+PENALTIES, AUGMENT = (["train", "dcgan", f"--model.game.{name}"] for name in ("penalties", "augment"))
 CNN = ["--model.image-size", "10", "10", "--model.features", "8", "--model.hidden", "32"]
 
 
@@ -202,7 +203,27 @@ def refused(capsys, arguments, words):
             "image_size is (30, 30); it must be two multiples of 4",
         ),
         (["train", "dcgan", "--model.channels", "2"], "channels is 2"),
-        (["train", "dcgan", "--model.game.loss", "hinged"], "hinged"),
+        (["train", "dcgan", "--model.game.loss", "hinged"], "Expected one of ('non_saturating', 'minimax',"),
+        ([*PENALTIES, "r3"], "penalty is 'r3'; it must be one of balanced_consistency, consistency, dragan"),
+        ([*PENALTIES, "r1:10:0"], "the interval of r1 is 0; it must be >= 1"),
+        ([*PENALTIES, "r1:10:often"], "the interval of r1 is 'often'; it must be a whole number"),
+        ([*PENALTIES, "r1:-1"], "the weight of r1 is -1.0; it must be >= 0 and finite"),
+        ([*PENALTIES, "r1", "r1:5"], "penalties is 'r1 r1:5'; it must be each penalty at most once"),
+        ([*AUGMENT, "flips"], "augment is 'flips'; it must be one of none, diffaugment, ada"),
+        ([*AUGMENT, "diffaugment:blur"], "policy is 'blur'; it must be names of color, brightness"),
+        ([*AUGMENT, "diffaugment:saturation"], "without saturation for images of 1 channel, which have none"),
+        ([*AUGMENT, "ada:bx"], "pipeline is 'bx'; it must be letters of bgc"),
+        (["train", "dcgan", "--model.game.ema-decay", "1"], "ema_decay is 1.0; it must be in [0, 1) or None"),
+        (["train", "dcgan", "--model.game.ema-decay", "-0.1"], "ema_decay is -0.1; it must be in [0, 1)"),
+        (
+            ["train", "dcgan", "--model.game.generator.schedule", "cosine"],
+            "schedule_steps is None; it must be more than warmup, 0",
+        ),
+        (
+            ["train", "dcgan", "--model.game.discriminator.schedule-steps", "5"],
+            "schedule_steps is 5; it must be None for a constant schedule",
+        ),
+        (["train", "dcgan", "--model.game.compute-dtype", "float16"], "float16"),
         (["train", "dcgan", "--cadence.keep", "0"], "keep is 0"),
         (["train", "cnn", "--model.num-classes", "4"], "num-classes"),
         (["train", "dcgan", "--resume"], "--resume needs --out"),
