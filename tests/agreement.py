@@ -21,6 +21,7 @@ if cluster:
     jax.distributed.initialize(f"127.0.0.1:{port}", process_count, process_id)
 
 import numpy as np  # noqa: E402
+import players  # noqa: E402
 
 from jaxgan import data, extractors, parallel, scoring  # noqa: E402
 from jaxgan.classifiers import cnn  # noqa: E402
@@ -35,11 +36,24 @@ DCGAN = dcgan.Config(
     game=Adversarial(updates="alternating", discriminator_steps=2, ema_decay=0.5),
 )
 GENERATOR = dcgan.Generator(DCGAN)
+MIXED = {
+    "loss": "non_saturating",
+    "penalties": ("r1:0.1:2", "lecam"),
+    "augment": "ada:c",
+    "ada_images": 512.0,
+}
 MODELS = {
+    "mixed": players.game(
+        players.Painter(classes=3, spread=0.5),
+        players.Critic(classes=3, auxiliary=True, bend=0.2),
+        num_classes=3,
+        **MIXED,
+    ),
     "dcgan": dcgan.build(DCGAN),
     "cnn": cnn.build(cnn.Config(image_size=(10, 10), features=2, hidden=4, optimizer=Adam(clip_norm=1.0))),
 }
-SIDES = {"dcgan": 8, "cnn": 10}
+SIDES = {"mixed": 8, "dcgan": 8, "cnn": 10}
+CLASSES = {"mixed": 3, "dcgan": 10, "cnn": 10}
 KEY = jax.random.key(0)
 BATCH = 32
 
@@ -49,7 +63,7 @@ def batch(model, step, process_id=0, process_count=1):
     side = SIDES[model]
     whole = {
         "image": generator.uniform(-1, 1, (BATCH, side, side, 1)).astype(np.float32),
-        "label": generator.integers(0, 10, BATCH).astype(np.int32),
+        "label": generator.integers(0, CLASSES[model], BATCH).astype(np.int32),
     }
     part = BATCH // process_count
     return {name: value[process_id * part : (process_id + 1) * part] for name, value in whole.items()}
@@ -68,7 +82,8 @@ def train(model, layout, **process):
     for number in range(5):
         given = state
         state, metrics = step(state, layout.put_batch(batch(model, number, **process)), key)
-    donated = all(leaf.is_deleted() for leaf in jax.tree.leaves(given))
+    arrays = [leaf for leaf in jax.tree.leaves(given) if leaf.ndim]  # a number may be one that no step reads
+    donated = all(leaf.is_deleted() for leaf in arrays)
     return [np.asarray(leaf) for leaf in jax.tree.leaves((state, metrics))], donated
 
 

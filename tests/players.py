@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxgan import batch_axis
 from jaxgan.steps import Adam, Adversarial, adversarial
 
 SHAPE = (8, 8, 1)
@@ -42,7 +43,7 @@ class Critic(nn.Module):
     def __call__(self, images, labels=None, *, train):
         seen = self.variable("statistics", "seen", jnp.zeros, ())
         if train:
-            seen.value = 0.9 * seen.value + images.mean(dtype=jnp.float32)
+            seen.value = 0.9 * seen.value + batch_axis.pmean(images.mean(dtype=jnp.float32))
         w = self.param("w", nn.initializers.normal(0.2), SHAPE).astype(images.dtype)
         logits = (w[None] * images).sum((1, 2, 3))
         logits = logits + self.bend * logits**2

@@ -43,7 +43,7 @@ def check(found, *, devices, cases):
 
 @pytest.mark.smoke
 def test_eight_devices_agree_with_one():
-    check(report(start("dcgan,cnn", 8)), devices=8, cases=6)
+    check(report(start("dcgan,cnn,mixed", 8)), devices=8, cases=9)
 
 
 def test_two_processes_agree_with_one():
