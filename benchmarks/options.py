@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 from jaxgan.validation import require
 
@@ -50,6 +51,32 @@ class Sizes:
         {'features': 4}
         """
         return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """How whole trainings are done.
+
+    Attributes:
+        seeds: the seeds of the trainings, with commas between them.
+        threads: the cores that each may use; by default all that this process may.
+        timeout: the seconds that a training may take.
+        runs: where the runs are left; by default they are removed.
+        resume: go on with the report in --out, without what it has already.
+    """
+
+    seeds: tuple[str, ...] = ("0",)
+    threads: int | None = None
+    timeout: float = 21_600.0
+    runs: Path | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.timeout > 0, "timeout", self.timeout, "> 0")
+
+    def chosen(self) -> dict[str, Scalar]:
+        """Gives what tells cases apart, as options of a case."""
+        return {} if self.threads is None else {"threads": self.threads}
 
 
 def read_flags(text: str) -> str:

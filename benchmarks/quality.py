@@ -21,7 +21,8 @@ from jaxgan.scoring import Scoring
 from jaxgan.validation import require
 
 from . import machine, peers, screen, trained, units, variants
-from .records import Case, Row, Scalar
+from .options import Training
+from .records import Case, Row
 from .trained import Book, Task
 from .variants import Variant
 
@@ -52,14 +53,9 @@ class Flags:
         batch_size: the images of a step.
         samples: the images that each generator draws to be judged.
         variants: names in the table, with commas between them; by default all.
-        seeds: the seeds of the trainings, with commas between them.
         contenders: jaxgan, keras_tensorflow; by default both.
         table: the variants; see benchmarks/ablation.toml.
         python: keras_tensorflow=PATH, its interpreter. This one by default.
-        threads: the cores that each contender may use; by default all that this process may.
-        timeout: the seconds that a training may take.
-        runs: where the runs are left; by default they are removed.
-        resume: go on with the report in --out, without what it has already.
         out: the file to write.
     """
 
@@ -68,26 +64,23 @@ class Flags:
     batch_size: int = 128
     samples: int = 10_000
     variants: tuple[str, ...] = ()
-    seeds: tuple[str, ...] = ("0",)
     contenders: tuple[str, ...] = ()
     table: Annotated[Path, tyro.conf.arg(metavar="FILE.toml")] = TABLE
     python: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    threads: int | None = None
-    timeout: float = 21_600.0
-    runs: Path | None = None
-    resume: bool = False
+    training: Annotated[Training, tyro.conf.arg(name="")] = Training()
     out: Annotated[Path, tyro.conf.arg(metavar="FILE.json")] = Path("benchmark-quality.json")
 
 
 def run(arguments: list[str]) -> int:
     """Trains and judges."""
     flags = tyro.cli(Flags, args=arguments, prog="benchmarks quality")
+    how = flags.training
     pythons = peers.interpreters(flags.python, (PEER,))
     tasks = make_tasks(flags)  # what is wrong is said before anything is trained
     images = read_images(flags.data)
     screen.check_out(flags.out)
-    rows = trained.earlier_rows(flags.out, "quality", resume=flags.resume)
-    with peers.cores(flags.threads), trained.place(flags.runs) as folder:
+    rows = trained.earlier_rows(flags.out, "quality", resume=how.resume)
+    with peers.cores(how.threads), trained.place(how.runs) as folder:
         host = machine.describe(measure_roof=False)
         command = ["quality", *arguments]
         book = Book(out=flags.out, command=command, machine=host, figures=with_ratios, rows=rows)
@@ -98,7 +91,7 @@ def run(arguments: list[str]) -> int:
         with screen.progress(len(left)) as say:
             for task in left:
                 say(f"{task.case.contender} {task.name}")
-                trained.do_once(book, task, folder, timeout=flags.timeout, interpreters=by_file)
+                trained.do_once(book, task, folder, timeout=how.timeout, interpreters=by_file)
     return screen.finish(command, host, book.rows, flags.out, table(book.rows))
 
 
@@ -111,9 +104,8 @@ def make_tasks(flags: Flags) -> list[Task]:
     for name in flags.contenders:
         peers.check_contender(name, (OURS, PEER))
     require(flags.steps >= 1, "steps", flags.steps, ">= 1")
-    require(flags.timeout > 0, "timeout", flags.timeout, "> 0")
     Scoring(samples=flags.samples, metrics=METRICS)
-    seeds = trained.numbers(flags.seeds, "seeds")
+    seeds = trained.numbers(flags.training.seeds, "seeds")
     chosen = variants.choose(variants.read_table(flags.table), flags.variants)
     contenders = flags.contenders or (PEER, OURS)
     tasks = []
@@ -136,14 +128,13 @@ def _peer_task(flags: Flags, seed: int) -> Task:
 
 
 def _case(flags: Flags, contender: str, name: str, command: str | None, seed: int, *, work: str) -> Case:
-    options: dict[str, Scalar] = {} if flags.threads is None else {"threads": flags.threads}
     return Case(
         suite="quality",
         contender=contender,
         work=work,
         batch_size=flags.batch_size,
         options={
-            **options,
+            **flags.training.chosen(),
             "variant": name,
             "train": command,
             "data": flags.data,

@@ -19,6 +19,7 @@ from jaxgan.scoring import Scoring
 from jaxgan.validation import InputError, require
 
 from . import machine, peers, screen, trained, units, variants
+from .options import Training
 from .records import Case, Row, Scalar
 from .trained import Book, Task
 from .variants import Variant
@@ -49,14 +50,9 @@ class Flags:
         minutes: the time of all steps of a training.
         models: names in the table, with commas between them; by default all.
         samples: the images that each generator draws to be counted.
-        seeds: the seeds of the trainings, with commas between them.
         step_seconds: NAME=SECONDS, the time of a model's step where it is known; give it once for each.
         timed_steps: the steps by which the others are timed.
         table: the models; see benchmarks/stacked.toml.
-        threads: the cores that each may use; by default all that this process may.
-        timeout: the seconds that a training may take.
-        runs: where the runs are left; by default they are removed.
-        resume: go on with the report in --out, without what it has already.
         out: the file to write.
     """
 
@@ -64,26 +60,23 @@ class Flags:
     minutes: float = 20.0
     models: tuple[str, ...] = ()
     samples: int = 25_600
-    seeds: tuple[str, ...] = ("0",)
     step_seconds: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     timed_steps: int = 60
     table: Annotated[Path, tyro.conf.arg(metavar="FILE.toml")] = TABLE
-    threads: int | None = None
-    timeout: float = 21_600.0
-    runs: Path | None = None
-    resume: bool = False
+    training: Annotated[Training, tyro.conf.arg(name="")] = Training()
     out: Annotated[Path, tyro.conf.arg(metavar="FILE.json")] = Path("benchmark-stacked.json")
 
 
 def run(arguments: list[str]) -> int:
     """Times the steps, trains and counts."""
     flags = tyro.cli(Flags, args=arguments, prog="benchmarks stacked")
+    how = flags.training
     chosen = check(flags)
     known = read_seconds(flags.step_seconds, [variant.name for variant in chosen])
-    seeds = trained.numbers(flags.seeds, "seeds")
+    seeds = trained.numbers(how.seeds, "seeds")
     screen.check_out(flags.out)
-    rows = trained.earlier_rows(flags.out, "stacked", resume=flags.resume)
-    with peers.cores(flags.threads), trained.place(flags.runs) as folder:
+    rows = trained.earlier_rows(flags.out, "stacked", resume=how.resume)
+    with peers.cores(how.threads), trained.place(how.runs) as folder:
         host = machine.describe(measure_roof=False)
         command = ["stacked", *arguments]
         book = Book(out=flags.out, command=command, machine=host, rows=rows)
@@ -91,14 +84,14 @@ def run(arguments: list[str]) -> int:
         with screen.progress(len(timed) + len(chosen) * len(seeds)) as say:
             for variant in timed:
                 say(f"the step of {variant.name}")
-                row = trained.do_once(book, timing_task(flags, variant), folder, timeout=flags.timeout)
+                row = trained.do_once(book, timing_task(flags, variant), folder, timeout=how.timeout)
                 if seconds := row.figures.get(STEP):
                     known[variant.name] = seconds
             for seed, variant in itertools.product(seeds, chosen):
                 say(f"{variant.name}, seed {seed}")
                 if variant.name in known:
                     task = training_task(flags, variant, seed, known[variant.name])
-                    trained.do_once(book, task, folder, timeout=flags.timeout)
+                    trained.do_once(book, task, folder, timeout=how.timeout)
     return screen.finish(command, host, book.rows, flags.out, table(book.rows))
 
 
@@ -110,7 +103,6 @@ def check(flags: Flags) -> list[Variant]:
     """
     require(flags.minutes > 0, "minutes", flags.minutes, "> 0")
     require(flags.timed_steps >= 20, "timed_steps", flags.timed_steps, ">= 20")
-    require(flags.timeout > 0, "timeout", flags.timeout, "> 0")
     require(flags.data.startswith("stacked:"), "data", flags.data, "stacked:SPEC, such as stacked:digits")
     Scoring(samples=flags.samples, metrics=METRICS)
     chosen = variants.choose(variants.read_table(flags.table), flags.models)
@@ -164,7 +156,6 @@ def _task(
     whole, settings = variants.complete(
         variant, {"data": flags.data, "steps": steps, "seed": seed, **cadence}
     )
-    options: dict[str, Scalar] = {} if flags.threads is None else {"threads": flags.threads}
     if settings.model.channels != 3:
         raise InputError(f"variant {variant.name} has {settings.model.channels} channel; stacks have 3")
     case = Case(
@@ -173,7 +164,7 @@ def _task(
         work=variant.model,
         batch_size=settings.batch_size,
         options={
-            **options,
+            **flags.training.chosen(),
             "variant": variant.name,
             "train": variant.command,
             "data": flags.data,

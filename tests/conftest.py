@@ -33,6 +33,28 @@ def pytest_configure(config):
 
 
 @pytest.fixture
+def host():
+    """The machine that the reports of benchmarks name, where nothing is measured."""
+    from benchmarks.records import Machine, Roof
+
+    return Machine(
+        platform="cpu",
+        device_kind="cpu",
+        device_count=1,
+        process_count=1,
+        processor="a processor",
+        cores=2,
+        memory=None,
+        system="Linux",
+        python="3.12",
+        versions={},
+        flags="",
+        commit=None,
+        roof=Roof(),
+    )
+
+
+@pytest.fixture
 def x64():
     """Runs a test in double precision."""
     before = jax.config.jax_enable_x64

@@ -149,23 +149,6 @@ def test_what_the_compiler_does_not_know_is_null(seconds):
         assert found["figures"][name] is None
 
 
-HOST = records.Machine(
-    platform="cpu",
-    device_kind="cpu",
-    device_count=1,
-    process_count=1,
-    processor="",
-    cores=1,
-    memory=None,
-    system="",
-    python="",
-    versions={},
-    flags="",
-    commit=None,
-    roof=records.Roof(),
-)
-
-
 def make_case(batch_size=8):
     return estimate.make_case(
         "dcgan", "jit", {"features": 4}, topology="v5e:2x4", devices=8, batch_size=batch_size
@@ -212,13 +195,13 @@ def test_an_answer_becomes_a_row(asked):
     assert variables == estimate.ENVIRONMENT
 
 
-def test_a_step_that_does_not_fit_is_a_row_and_the_run_goes_on(asked, tmp_path, monkeypatch, capsys):
+def test_a_step_that_does_not_fit_is_a_row_and_the_run_goes_on(asked, tmp_path, monkeypatch, capsys, host):
     _, answers = asked
     places = [{"topology": name, "devices": 1, "batch_size": 4} for name in ("v5e:1x1", "v6e:1x1")]
     answers.append({"status": "ok", "message": None, "found": places})
     answers.append({"status": "out_of_memory", "message": "RESOURCE_EXHAUSTED: 65.88G of 15.75G"})
     answers.append({"status": "error", "message": "no result after 2 s"})
-    monkeypatch.setattr(estimate.machine, "describe", lambda **_: HOST)
+    monkeypatch.setattr(estimate.machine, "describe", lambda **_: host)
     out = tmp_path / "found.json"
     arguments = ["dcgan", "--topology", "v5e:1x1", "v6e:1x1", "--batch-size", "4", "--features", "4"]
     assert estimate.run([*arguments, "--out", str(out)]) == 1
@@ -331,8 +314,8 @@ def count_parameters():
 
 
 @needs_compiler
-def test_a_step_compiles_for_chips_that_are_not_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(estimate.machine, "describe", lambda **_: HOST)
+def test_a_step_compiles_for_chips_that_are_not_there(tmp_path, monkeypatch, host):
+    monkeypatch.setattr(estimate.machine, "describe", lambda **_: host)
     out = tmp_path / "found.json"
     arguments = ["cnn", "--topology", "v5e:1x1", "v5e:2x2", "--features", "4", "--batch-per-device", "2"]
     assert estimate.run([*arguments, "--out", str(out)]) == 0

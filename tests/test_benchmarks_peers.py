@@ -15,28 +15,13 @@ import pytest
 
 from benchmarks import commands, flops, machine, peers, process, records, worker
 from benchmarks.options import Timing
-from benchmarks.records import Case, Machine, Phases, Roof, Row
+from benchmarks.records import Case, Phases, Row
 from jaxgan import cost
 from jaxgan.classifiers import cnn
 from jaxgan.gans import dcgan
 from jaxgan.validation import InputError
 
 FOLDER = worker.FOLDER
-HOST = Machine(
-    platform="cpu",
-    device_kind="cpu",
-    device_count=1,
-    process_count=1,
-    processor="a processor",
-    cores=2,
-    memory=None,
-    system="Linux",
-    python="3.12",
-    versions={},
-    flags="",
-    commit=None,
-    roof=Roof(),
-)
 THREE_STEPS = """
 import json, sys
 from pathlib import Path
@@ -314,8 +299,11 @@ class TestMeasure:
 
 
 class TestRun:
+    @pytest.fixture(autouse=True)
+    def here(self, monkeypatch, host):
+        monkeypatch.setattr(machine, "describe", lambda **_: host)
+
     def run(self, monkeypatch, tmp_path, *rows):
-        monkeypatch.setattr(machine, "describe", lambda **_: HOST)
         monkeypatch.setattr(process, "measure", lambda *_, **__: list(rows))
         out = tmp_path / "peers.json"
         names = [found.case.contender for found in rows]

@@ -1,4 +1,4 @@
-"""``benchmarks quality`` and ``benchmarks stacked``: generators trained and judged, and what they report."""
+"""``benchmarks quality``: generators trained and judged, and what it reports."""
 
 import dataclasses
 import importlib.util
@@ -16,34 +16,18 @@ from benchmarks import (
     process,
     quality,
     records,
-    stacked,
     tables,
     trained,
     variants,
     worker,
 )
 from benchmarks.contenders import jaxgan_train, judge, keras_gan
-from benchmarks.records import Case, Machine, Report, Roof, Row
+from benchmarks.options import Training
+from benchmarks.records import Case, Report, Row
 from jaxgan import cli, data, extractors, run_folder, scoring
 from jaxgan.cli import train as cli_train
 from jaxgan.gans import dcgan
 from jaxgan.validation import InputError
-
-HOST = Machine(
-    platform="cpu",
-    device_kind="cpu",
-    device_count=1,
-    process_count=1,
-    processor="a processor",
-    cores=2,
-    memory=None,
-    system="Linux",
-    python="3.12",
-    versions={},
-    flags="",
-    commit=None,
-    roof=Roof(),
-)
 
 TABLE = """
 [base]
@@ -64,7 +48,7 @@ def by_rows(_, pixels):
 
 
 @pytest.fixture
-def here(monkeypatch, tmp_path):
+def here(monkeypatch, tmp_path, host):
     """Does the work of all processes in this one, with a plain function for a classifier, and notes it."""
     jobs = []
 
@@ -77,7 +61,7 @@ def here(monkeypatch, tmp_path):
         return extractors.Extractor("digits_cnn", protocol, (), by_rows, of_the_data=True)
 
     monkeypatch.setattr(process, "run", run)
-    monkeypatch.setattr(machine, "describe", lambda **_: HOST)
+    monkeypatch.setattr(machine, "describe", lambda **_: host)
     monkeypatch.setattr(worker, "load", lambda name, _: {"jaxgan_train": jaxgan_train, "judge": judge}[name])
     for module in (jaxgan_train, judge):
         monkeypatch.setattr(module, "start_jax", lambda _: None)
@@ -261,7 +245,8 @@ class TestQuality:
         assert cells["least class"] == ["5.0 %", "1.0 %"]
 
     def test_the_peer_comes_first_and_gets_the_images(self, tmp_path):
-        tasks = quality.make_tasks(quality.Flags(data="digits", variants=("ema",), seeds=("0,3",)))
+        flags = quality.Flags(data="digits", variants=("ema",), training=Training(seeds=("0,3",)))
+        tasks = quality.make_tasks(flags)
         assert [task.name for task in tasks] == [
             "keras_tensorflow-seed0", "ema-seed0", "keras_tensorflow-seed3", "ema-seed3",
         ]  # fmt: skip
@@ -307,7 +292,7 @@ class TestVariants:
         base = variants.settings_of(table["baseline"]).model
         assert base == dcgan.MNIST
         ema = variants.settings_of(table["ema"]).model
-        assert ema == dataclasses.replace(base, game=dataclasses.replace(base.game, ema_decay=0.999))
+        assert ema == dataclasses.replace(base, game=dataclasses.replace(base.game, ema_decay=0.98))
         made = {name: variants.settings_of(variant).model for name, variant in table.items()}
         assert len(set(map(repr, made.values()))) == len(table)
 
@@ -382,86 +367,10 @@ def _missing():
     raise NotImplementedError("not installed: tensorflow")
 
 
-class TestStacked:
-    @pytest.fixture
-    def asked(self, monkeypatch, tmp_path):
-        """Gives rows without training: a step takes 0.5 s when it is timed, and more in a training."""
-        asked = []
-
-        def do(task, *_, **__):
-            asked.append(task)
-            timed = stacked.TIMING in task.case.options
-            scores = {} if timed else {"modes_stacked_digits_cnn": 950.0, "kl_stacked_digits_cnn": 0.25}
-            return Row(
-                case=task.case, samples=[[90.0]], figures={"step_seconds": 0.5 if timed else 0.75, **scores}
-            )
-
-        monkeypatch.setattr(trained, "do", do)
-        monkeypatch.setattr(machine, "describe", lambda **_: HOST)
-        (tmp_path / "table.toml").write_text(
-            '[base]\ndcgan = "--model.channels 3"\n'
-            '[variants]\nfirst = "dcgan"\nsecond = "dcgan --batch-size 64"\n'
-        )
-        return asked
-
-    def count(self, tmp_path, *arguments):
-        out = tmp_path / "stacked.json"
-        status = commands.main(
-            ["stacked", "--table", str(tmp_path / "table.toml"), "--out", str(out), *arguments]
-        )
-        return status, records.read(out).rows
-
-    def test_steps_are_as_many_as_fit_into_the_minutes(self, asked, tmp_path, capsys):
-        status, rows = self.count(tmp_path, "--minutes", "2")
-        assert status == 0
-        assert [row.case.options["steps"] for row in rows] == [60, 60, 240, 240]
-        assert [row.case.batch_size for row in rows] == [16, 64, 16, 64]
-        assert rows[2].case.options["step_seconds"] == 0.5
-        assert "--data stacked:digits --steps 240 --seed 0" in asked[2].options["arguments"]
-        line = next(line for line in capsys.readouterr().out.splitlines() if "│ second" in line)
-        assert [cell.strip() for cell in line.split("│")[1:-1]] == [
-            "second", "0", "950", "0.250", "240", "64", "500", "750", "1.50",
-        ]  # fmt: skip
-
-    def test_what_the_report_has_is_neither_timed_nor_trained_again(self, asked, tmp_path):
-        self.count(tmp_path, "--minutes", "2", "--models", "first")
-        asked.clear()
-        self.count(tmp_path, "--minutes", "2", "--resume")
-        assert [(task.case.options["variant"], task.case.options["steps"]) for task in asked] == [
-            ("second", 60),
-            ("second", 240),
-        ]
-
-    def test_a_known_time_of_a_step_is_taken(self, asked, tmp_path):
-        self.count(
-            tmp_path, "--minutes", "1", "--models", "first", "--step-seconds", "first=0.1", "--seeds", "0,1"
-        )
-        assert [task.case.options["steps"] for task in asked] == [600, 600]
-
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (["--models", "dcgam"], "variant is 'dcgam'; it must be one of dcgan, wgan_gp, sngan, r3gan"),
-            (["--models", "dcgan", "--minutes", "0"], "minutes is 0.0; it must be > 0"),
-            (["--models", "dcgan", "--data", "digits"], "data is 'digits'; it must be stacked:SPEC"),
-            (["--models", "dcgan", "--step-seconds", "sngan=1"], "NAME=SECONDS with one of dcgan"),
-            (["--models", "dcgan", "--step-seconds", "dcgan=x"], "NAME=SECONDS with one of dcgan"),
-            (["--models", "dcgan", "--timed-steps", "3"], "timed_steps is 3; it must be >= 20"),
-            (["--models", "dcgan", "--samples", "1"], "samples is 1"),
-        ],
-    )
-    def test_bad_input_is_one_sentence(self, arguments, message, capsys, monkeypatch):
-        monkeypatch.setattr(process, "run", None)
-        assert commands.main(["stacked", *arguments]) == 2
-        error = capsys.readouterr().err
-        assert message in error
-        assert error.count("\n") == 1
-
-
-def test_the_page_of_reports_shows_both():
+def test_the_page_of_reports_shows_both(host):
     stack = dataclasses.replace(row("dcgan").case, suite="stacked")
     report = Report(
-        command=["quality"], created="now", machine=HOST, rows=[row("ema", 12.0), Row(case=stack)]
+        command=["quality"], created="now", machine=host, rows=[row("ema", 12.0), Row(case=stack)]
     )
     pages = {name: tables.suite(name, found) for name, found in grouping.by_suite({"q.json": report}).items()}
     assert list(pages) == ["quality", "stacked"]
