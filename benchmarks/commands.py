@@ -9,6 +9,7 @@ COMMANDS = {
     "step": "time the training step of any model",
     "ops": "time every op and its derivatives, in each form",
     "loops": "time work inside lax.cond and lax.scan against the same outside",
+    "lazy": "time a penalty at every k-th step against every step and none",
     "sweep": "time many members in one program against as many separate runs",
     "data": "images per second of every data source",
     "metrics": "time FID, Inception and the scores of a generator, also in torch-fidelity",

@@ -12,6 +12,7 @@ SUITES = (
     "step",
     "peers",
     "loops",
+    "lazy",
     "sweep",
     "ops",
     "data",

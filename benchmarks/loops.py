@@ -2,7 +2,8 @@
 
 Two kinds of work, of the networks of any model: the gradient of a gradient penalty (R1), as it is taken
 every few steps in a ``cond``; and gradients that are accumulated over parts of a batch in a ``scan``. Whole
-steps in a ``scan``, and under ``vmap``, are timed by ``step --scan N --members N``.
+steps in a ``scan``, and under ``vmap``, are timed by ``step --scan N --members N``; those with a penalty in a
+``cond`` by ``lazy``.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from jaxgan.validation import require
 from . import machine, process, screen
 from .contenders.jaxgan import configuration
 from .contenders.loops import CONSTRUCTS, PLACES
-from .options import Sizes, Timing, read_flags
+from .options import Sizes, Timing, read_flags, read_models
 from .records import Case, Row
 
 
@@ -27,7 +28,7 @@ class Flags:
     """Times a penalty in lax.cond and accumulated gradients in lax.scan against the same work outside.
 
     Attributes:
-        models: models of the zoo.
+        models: models of the zoo; gans or classifiers for all of those.
         batch_size: the images of a penalty, and of all parts of a batch together.
         parts: over how many parts of a batch gradients are accumulated.
         flags: tuned (the XLA flags that pay here), default (none), or flags without their dashes, in quotes.
@@ -67,7 +68,8 @@ def make_cases(flags: Flags) -> list[Case]:
     require(flags.parts >= 2, "parts", flags.parts, ">= 2")
     multiple = f"a multiple of {flags.parts}, the number of parts"
     require(flags.batch_size % flags.parts == 0, "batch_size", flags.batch_size, multiple)
-    for model in flags.models:
+    models = read_models(flags.models)
+    for model in models:
         configuration(model, options)
     return [
         Case(
@@ -78,7 +80,7 @@ def make_cases(flags: Flags) -> list[Case]:
             parallel="none",
             options={**options, "construct": construct, "parts": flags.parts, "place": place},
         )
-        for model, construct, place in itertools.product(flags.models, CONSTRUCTS, PLACES)
+        for model, construct, place in itertools.product(models, CONSTRUCTS, PLACES)
     ]
 
 

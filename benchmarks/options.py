@@ -2,8 +2,10 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from jaxgan import zoo
 from jaxgan.validation import require
 
 from . import process
@@ -77,6 +79,19 @@ class Training:
     def chosen(self) -> dict[str, Scalar]:
         """Gives what tells cases apart, as options of a case."""
         return {} if self.threads is None else {"threads": self.threads}
+
+
+def read_models(names: Sequence[str]) -> list[str]:
+    """Reads the names of models, where that of a folder stands for all in it that are trained here.
+
+    >>> read_models(["cnn", "classifiers"])
+    ['cnn']
+    """
+    found: list[str] = []
+    for name in names:
+        inside = [model for model in zoo.trainable() if zoo.folders()[model] == name]
+        found += inside if name in zoo.FOLDERS else [name]
+    return list(dict.fromkeys(found))
 
 
 def read_flags(text: str) -> str:

@@ -24,8 +24,8 @@ class Case:
     """What is measured. Two rows may be compared if their cases are equal but for the contender.
 
     Attributes:
-        suite: the subcommand: ``"step"``, ``"loops"``, ``"sweep"``, ``"ops"``, ``"data"``, ``"metrics"``,
-            ``"quality"``, ``"stacked"``, ``"scaling"``, ``"peers"``, ``"estimate"``.
+        suite: the subcommand: ``"step"``, ``"loops"``, ``"lazy"``, ``"sweep"``, ``"ops"``, ``"data"``,
+            ``"metrics"``, ``"quality"``, ``"stacked"``, ``"scaling"``, ``"peers"``, ``"estimate"``.
         contender: whose code does the work: ``"jaxgan"``, ``"flax"``, ``"torch"``, ...
         work: what it does: a model of the zoo, an op, a data source.
         batch_size: the images of one step, of all devices together.

@@ -11,8 +11,8 @@ import tyro
 from jaxgan.validation import require
 
 from . import flops, machine, process, screen
-from .contenders.jaxgan import DTYPES, PARALLEL, configuration, repetitions
-from .options import Sizes, Timing, read_flags
+from .contenders.jaxgan import DTYPES, PARALLEL, configuration, repetitions, updates
+from .options import Sizes, Timing, read_flags, read_models
 from .records import Case, Row, Scalar
 
 Options = dict[str, Scalar]
@@ -25,8 +25,9 @@ class Flags:
     """Times the training step of models, each case in fresh processes, by turns.
 
     Attributes:
-        models: models of the zoo.
-        batch_sizes: the images of a step, over all devices.
+        models: models of the zoo; gans or classifiers for all of those.
+        batch_sizes: the images of a step, over all devices; where the discriminator takes several updates, as
+            many of them as these can share equally.
         dtypes: float32, bfloat16 or float64.
         parallel: jit, pmap, shard_map, or none for jax.jit without a layout.
         devices: the numbers of devices.
@@ -84,14 +85,14 @@ def make_cases(flags: Flags) -> list[Case]:
             require(count >= 2, "scan" if name == "steps_in_scan" else name, count, ">= 2")
             variants.append({name: count})
     choices = itertools.product(
-        flags.models, flags.batch_sizes, flags.dtypes, flags.parallel, flags.devices, variants
+        read_models(flags.models), flags.batch_sizes, flags.dtypes, flags.parallel, flags.devices, variants
     )
     cases = [
         Case(
             suite="step",
             contender="jaxgan",
             work=work,
-            batch_size=batch_size,
+            batch_size=fit(batch_size, work, shared, devices),
             dtype=dtype,
             parallel=parallel,
             devices=devices,
@@ -102,6 +103,17 @@ def make_cases(flags: Flags) -> list[Case]:
     for case in cases:
         check_case(case)
     return cases
+
+
+def fit(batch_size: int, work: str, options: Options, devices: int) -> int:
+    """Leaves out the images that the updates of a step, on each device, cannot share equally.
+
+    >>> fit(128, "dcgan", {}, 1)  # one update, which takes all
+    128
+    """
+    count = updates(configuration(work, options)[1])
+    left_out = batch_size % (count * devices) if count > 1 else 0
+    return batch_size - left_out or batch_size  # too few for all stay, to be refused
 
 
 def check_case(case: Case) -> None:
@@ -117,6 +129,9 @@ def check_case(case: Case) -> None:
     require(alone, "devices", case.devices, "1 where parallel is none")
     shared = f"a multiple of {case.devices}, the number of devices"
     require(case.batch_size % case.devices == 0, "batch_size", case.batch_size, shared)
+    parts = updates(config) * case.devices
+    shared = f"a multiple of {parts}, the discriminator's updates in a step times the devices"
+    require(case.batch_size % parts == 0, "batch_size", case.batch_size, shared)
     if "data" in case.options:
         _check_data(
             str(case.options["data"]), config, case.batch_size * int(case.options.get("steps_in_scan") or 1)

@@ -14,6 +14,7 @@ HEADINGS = {
     "step": "Core steps",
     "peers": "Peers",
     "loops": "Control flow",
+    "lazy": "Lazy penalties",
     "sweep": "Sweeps",
     "ops": "Ops",
     "data": "Data sources",
@@ -25,6 +26,10 @@ HEADINGS = {
     "tune": "XLA flags",
 }
 NOTES = {
+    "lazy": "As many steps of a GAN, with a penalty at every step, at every k-th or never. Due and idle: the "
+    "median of the steps with the penalty, and of those without. Times least: what the lazy penalty adds to "
+    "the mean step over a k-th of what it adds at every step; 1 is the least there is, and an error of the "
+    "idle step counts k-1 times in it.",
     "sweep": "A step of every member of a sweep: together, in one program, or apart, one after the other. "
     "All started: when all members have taken their first step, those apart in a process each.",
     "estimate": "The compiler's own figures; no such device was used.",

@@ -28,7 +28,7 @@ from benchmarks import (
 )
 from benchmarks.contenders import jaxgan as ours
 from benchmarks.records import Case, Row
-from jaxgan import cli
+from jaxgan import cli, zoo
 from jaxgan.cli import benchmark
 from jaxgan.validation import InputError
 
@@ -276,6 +276,17 @@ def test_every_way_of_running_has_its_cases(parallel):
     assert [(case.dtype, case.options) for case in cases] == [
         (dtype, variant) for dtype in ("float32", "float64") for variant in ({}, {"steps_in_scan": 3})
     ]
+
+
+def test_all_gans_have_their_cases_with_images_that_their_updates_share(monkeypatch):
+    assert {case.work for case in step.make_cases(step.Flags(models=("gans", "dcgan")))} == {
+        name for name in zoo.trainable() if zoo.folders()[name] == "gans"
+    }
+    monkeypatch.setattr(step, "updates", lambda _: 5)
+    cases = step.make_cases(step.Flags(models=("dcgan",), batch_sizes=(128, 30), devices=(1, 2), scan=2))
+    assert [case.batch_size for case in cases[::2]] == [125, 120, 30, 30]
+    with pytest.raises(InputError, match="batch_size is 4; it must be a multiple of 5, the discriminator's"):
+        step.make_cases(step.Flags(models=("dcgan",), batch_sizes=(4,)))
 
 
 def test_efficiency_is_the_speed_of_a_device_against_one_alone():

@@ -3,6 +3,7 @@
 Options of a case, each of which may be left out:
 
 * ``features``, ``image_size`` (of square images), ``channels``: settings of the model, where it has them;
+* ``penalties``: those of the game of a GAN, with commas between them, in place of its own; "" for none;
 * ``steps_in_scan``: so many steps inside one `jax.lax.scan`, on a batch each, are one sample;
 * ``members``: so many GANs in one program, the step under `jax.vmap` over their states, on one batch;
 * ``data``: a source of `jaxgan.data.load`; a sample then also fetches its batch and puts it on the devices;
@@ -12,6 +13,7 @@ Options of a case, each of which may be left out:
 * ``virtual_devices``: so many devices on the CPU, which share its cores.
 """
 
+import dataclasses
 import itertools
 import re
 import time
@@ -117,10 +119,11 @@ def configuration(work: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
         The `jaxgan.zoo.Model` and its default ``Config``, with what the options say.
 
     Raises:
-        jaxgan.validation.InputError: an unknown model, one that is not trained here, or a value that its
-            settings do not allow.
+        jaxgan.validation.InputError: an unknown model, one that is not trained here, a value that its
+            settings do not allow, or penalties for a model without a game.
     """
     from jaxgan import zoo
+    from jaxgan.validation import require
 
     model = zoo.get(work)
     model.require_trainable()
@@ -131,7 +134,22 @@ def configuration(work: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
         changes["image_size"] = (options["image_size"], options["image_size"])
     if "channels" in options:
         changes["channels"] = options["channels"]
-    return model, model.config(**changes)
+    config = model.config(**changes)
+    if "penalties" in options:
+        require(hasattr(config, "game"), "model", work, "a GAN, as others have no penalties")
+        penalties = tuple(filter(None, options["penalties"].split(",")))
+        config = dataclasses.replace(config, game=dataclasses.replace(config.game, penalties=penalties))
+    return model, config
+
+
+def updates(config: Any) -> int:
+    """How many updates share the images of a step: the discriminator's for one of the generator.
+
+    >>> from jaxgan.gans import dcgan
+    >>> updates(dcgan.Config(game=dcgan.Adversarial(discriminator_steps=5)))
+    5
+    """
+    return getattr(getattr(config, "game", None), "discriminator_steps", 1)
 
 
 def whole_step(step: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
