@@ -2,6 +2,7 @@
 
 from jaxgan.nn.attention import SelfAttention
 from jaxgan.nn.channel_attention import CBAM, SqueezeExcite
+from jaxgan.nn.conditioning import ConditionalBatchNorm, Projection, concatenate_labels
 from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout
 from jaxgan.nn.pyramid import Pyramid, spread
 from jaxgan.nn.residual import ResidualBlock, double, halve
@@ -10,14 +11,17 @@ from jaxgan.nn.spectral import spectral
 __all__ = [
     "CBAM",
     "BatchNorm",
+    "ConditionalBatchNorm",
     "Conv2D",
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Projection",
     "Pyramid",
     "ResidualBlock",
     "SelfAttention",
     "SqueezeExcite",
+    "concatenate_labels",
     "double",
     "halve",
     "spectral",

@@ -94,6 +94,32 @@ class Dense(nn.Module):
         return _add_bias(self, y) if self.use_bias else y
 
 
+def running_moments(module: nn.Module, x: Array, *, momentum: float, train: bool) -> tuple[Array, Array]:
+    """Finds the moments that a layer normalises by, and in training moves its running averages towards them.
+
+    Args:
+        module: the layer; its collection ``batch_stats`` holds the averages, ``mean`` and ``variance``.
+        x: f[..., C].
+        momentum: the decay of the averages.
+        train: whether the moments are those of the batch.
+
+    Returns:
+        The mean f32[C] and the variance f32[C].
+    """
+    shape = x.shape[-1:]
+    running = {
+        "mean": module.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32),
+        "variance": module.variable("batch_stats", "variance", jnp.ones, shape, jnp.float32),
+    }
+    moments = running["mean"].value, running["variance"].value
+    if train:
+        moments = ops.batch_moments(x.astype(jnp.float32))
+    if train and not module.is_initializing():
+        for average, moment in zip(running.values(), moments, strict=True):
+            average.value = momentum * average.value + (1 - momentum) * moment
+    return moments
+
+
 class BatchNorm(nn.Module):
     r"""Batch normalisation with running averages in the collection ``batch_stats``.
 
@@ -125,16 +151,7 @@ class BatchNorm(nn.Module):
         shape = x.shape[-1:]
         scale = self.param("scale", self.scale_init, shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), shape, jnp.float32)
-        running = {
-            "mean": self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32),
-            "variance": self.variable("batch_stats", "variance", jnp.ones, shape, jnp.float32),
-        }
-        moments = running["mean"].value, running["variance"].value
-        if train:
-            moments = ops.batch_moments(x.astype(jnp.float32))
-        if train and not self.is_initializing():
-            for average, moment in zip(running.values(), moments, strict=True):
-                average.value = self.momentum * average.value + (1 - self.momentum) * moment
+        moments = running_moments(self, x, momentum=self.momentum, train=train)
         y = ops.batch_norm(x.astype(jnp.float32), *moments, scale, bias, epsilon=self.epsilon)
         return y.astype(x.dtype)
 
