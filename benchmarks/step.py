@@ -139,11 +139,10 @@ def check_case(case: Case) -> None:
 
 
 def _check_data(spec: str, config: Any, count: int) -> None:
-    from jaxgan import data
+    from jaxgan import data, zoo
 
     images = data.load(spec, "train", image_size=config.image_size, channels=config.channels)
-    if hasattr(config, "num_classes"):
-        data.require_labels(images, config.num_classes)
+    data.require_labels(images, zoo.num_classes(config))
     require(
         count <= len(images), "batch_size", count, f"at most {len(images)}, the number of images in {spec}"
     )

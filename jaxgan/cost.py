@@ -45,13 +45,16 @@ class NetworkCost(NamedTuple):
     activation_bytes: int
 
 
-def network_cost(module: linen.Module, input_shape: tuple[int, ...]) -> NetworkCost:
+def network_cost(
+    module: linen.Module, input_shape: tuple[int, ...], *, labelled: bool = False
+) -> NetworkCost:
     """Finds the cost of a network; per image, it is what a second image adds to the first.
 
     Args:
         module: the network, called as ``module(x, train=...)``; it may draw from the stream ``dropout``.
             FLOPs are those without training, activations those in training.
         input_shape: the shape of one input, without the batch axis; sizes >= 1.
+        labelled: whether it is called as ``module(x, labels, train=...)``, with labels int32[N].
 
     Returns:
         The cost, for inputs f32[N, *input_shape].
@@ -64,18 +67,19 @@ def network_cost(module: linen.Module, input_shape: tuple[int, ...]) -> NetworkC
     """
     require(all(size >= 1 for size in input_shape), "input_shape", input_shape, "sizes >= 1")
     key = jax.eval_shape(lambda: jax.random.key(0))
-    first, both = (jax.ShapeDtypeStruct((count, *input_shape), jnp.float32) for count in (1, 2))
+    first, both = (_inputs(count, input_shape, labelled) for count in (1, 2))
     model_state = dict(
-        jax.eval_shape(lambda key, x: module.init({"params": key}, x, train=False), key, first)
+        jax.eval_shape(lambda key, inputs: module.init({"params": key}, *inputs, train=False), key, first)
     )
     params = model_state.pop("params", {})
 
-    def evaluate(params: PyTree, model_state: PyTree, x: Any) -> Any:
-        return module.apply({"params": params, **model_state}, x, train=False)
+    def evaluate(params: PyTree, model_state: PyTree, inputs: Any) -> Any:
+        return module.apply({"params": params, **model_state}, *inputs, train=False)
 
-    def train(params: PyTree, x: Any, model_state: PyTree, key: Any) -> Any:
+    def train(params: PyTree, inputs: Any, model_state: PyTree, key: Any) -> Any:
         variables = {"params": params, **model_state}
-        return module.apply(variables, x, train=True, rngs={"dropout": key}, mutable=list(model_state))[0]
+        rngs = {"dropout": key}
+        return module.apply(variables, *inputs, train=True, rngs=rngs, mutable=list(model_state))[0]
 
     return NetworkCost(
         parameters=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)),
@@ -83,6 +87,11 @@ def network_cost(module: linen.Module, input_shape: tuple[int, ...]) -> NetworkC
         - forward_flops(evaluate, params, model_state, first),
         activation_bytes=activation_bytes(train, params, first, model_state, key),
     )
+
+
+def _inputs(count: int, shape: tuple[int, ...], labelled: bool) -> tuple[jax.ShapeDtypeStruct, ...]:
+    x = jax.ShapeDtypeStruct((count, *shape), jnp.float32)
+    return (x, jax.ShapeDtypeStruct((count,), jnp.int32)) if labelled else (x,)
 
 
 def forward_flops(function: Callable[..., Any], *arguments: PyTree) -> int:

@@ -94,7 +94,6 @@ def predictions(
         int[N], the true classes, and int[N], the predicted ones.
     """
     assert isinstance(classifier, Classifier)
-    data.require_labels(images, settings.model.num_classes)
     predict = parallel.compile_function(classifier.predict)
     true, predicted = [], []
     for batch in data.in_order(images, batch_size=BATCH, value_range=settings.model.value_range):

@@ -53,8 +53,10 @@ class Keeper(Protocol):
             Those that are shown.
         """
 
-    def sample(self, step: int, images: PyTree, value_range: tuple[float, float]) -> None:
-        """Keeps samples, f32[N, H, W, C], which are still on the devices."""
+    def sample(
+        self, step: int, images: PyTree, value_range: tuple[float, float], columns: int | None
+    ) -> None:
+        """Keeps samples, f32[N, H, W, C], which are still on the devices, so many in a row of their grid."""
 
     def save(self, step: int, state: PyTree, position: dict[str, Any]) -> None:
         """Keeps a state, and the place in the data."""
@@ -148,12 +150,14 @@ class RunKeeper:
             self._watcher.see_metrics(line)
         return values
 
-    def sample(self, step: int, images: PyTree, value_range: tuple[float, float]) -> None:
+    def sample(
+        self, step: int, images: PyTree, value_range: tuple[float, float], columns: int | None
+    ) -> None:
         """Writes a grid."""
         if not jax.device_get(self._finite(images)):
             raise NonFiniteError(f"at step {step} the samples are not finite; {self._advice()}")
         if self._writes:
-            save_samples(self._folder, step, drawn := jax.device_get(images), value_range)
+            save_samples(self._folder, step, drawn := jax.device_get(images), value_range, columns)
             self._watcher.see_samples(step, drawn)
 
     def see_batch(self, batch: Mapping[str, np.ndarray]) -> None:
@@ -220,10 +224,16 @@ def drop_later_metrics(folder: RunFolder, step: int, is_logged: IsLogged) -> Non
     folder.write_metrics(lines[:-1] if lines and not is_logged(lines[-1]["step"]) else lines)
 
 
-def save_samples(folder: RunFolder, step: int, images: np.ndarray, value_range: tuple[float, float]) -> None:
+def save_samples(
+    folder: RunFolder,
+    step: int,
+    images: np.ndarray,
+    value_range: tuple[float, float],
+    columns: int | None,
+) -> None:
     """Writes the grid of a step."""
     folder.samples.mkdir(exist_ok=True)
-    pictures.save_grid(folder.samples / f"step-{step:07d}.png", images, value_range)
+    pictures.save_grid(folder.samples / f"step-{step:07d}.png", images, value_range, columns=columns)
 
 
 def plot_run(folder: RunFolder, display: Display) -> None:

@@ -49,10 +49,12 @@ class Drawing(NamedTuple):
     Attributes:
         draw: ``state -> images`` f32[N, H, W, C]; the same latents at every call.
         value_range: (low, high), the values of black and white.
+        columns: images in a row of the grid; as many as make it nearly square with None.
     """
 
     draw: Callable[[PyTree], Array]
     value_range: tuple[float, float]
+    columns: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -274,7 +276,8 @@ class _Run:
     def _sample(self, step: int, state: PyTree) -> None:
         if self.drawing is not None:
             self._log_pending()
-            self.keeper.sample(step, self.drawing.draw(state), self.drawing.value_range)
+            draw, value_range, columns = self.drawing
+            self.keeper.sample(step, draw(state), value_range, columns)
 
     def _save(self, step: int, state: PyTree) -> None:
         self._log_pending()

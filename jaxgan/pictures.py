@@ -68,17 +68,20 @@ def grid(images: np.ndarray, *, columns: int | None = None, gap: int = 1) -> np.
     return pixels
 
 
-def save_grid(path: Path, images: np.ndarray, value_range: tuple[float, float]) -> None:
+def save_grid(
+    path: Path, images: np.ndarray, value_range: tuple[float, float], *, columns: int | None = None
+) -> None:
     """Writes a grid of images as a PNG file, enlarged by a whole factor where it would be tiny.
 
     Args:
         path: the file.
         images: f[N, H, W, C].
         value_range: (low, high), the values of black and white.
+        columns: images in a row; by default as many as make the grid nearly square.
     """
     from PIL import Image
 
-    pixels = grid(to_uint8(images, value_range))
+    pixels = grid(to_uint8(images, value_range), columns=columns)
     factor = max(1, READABLE_SIDE // max(pixels.shape[:2]))
     enlarged = pixels.repeat(factor, 0).repeat(factor, 1)
     picture = Image.fromarray(enlarged[:, :, 0] if enlarged.shape[2] == 1 else enlarged)

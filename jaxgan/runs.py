@@ -25,6 +25,8 @@ from jaxgan.versions import versions
 
 SHOWN = 64
 """The images in a grid of samples: those of the seeds 0 to 63."""
+ROWS = 16
+"""The classes in a grid of samples, a row for each; the first of them, if there are more."""
 CHUNK = 256
 """The images drawn at once."""
 
@@ -86,8 +88,6 @@ def train(
     layout.check_batch_size(settings.batch_size)
     images = read_data(settings, "train")
     trainable = model.build(settings.model)
-    if isinstance(trainable, Classifier):
-        data.require_labels(images, settings.model.num_classes)
     batches = make_batches(images, settings)
     share = 1 if layout.mode == "jit" else layout.device_count
     check_step(trainable, settings, settings.batch_size // share)
@@ -236,39 +236,58 @@ def _assessment(model: zoo.Model, settings: Settings, layout: parallel.Layout) -
 
 
 def make_drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:
-    """Says how a run shows its samples; None for a model that draws no images."""
+    """Says how a run shows its samples, those of a model with classes in a row for each.
+
+    Returns:
+        How; None for a model that draws no images.
+    """
     if not isinstance(trainable, GAN):
         return None
-    sample = sampler(trainable)
-    seeds = jnp.arange(SHOWN, dtype=jnp.uint32)
-    return Drawing(lambda state: sample(state, seeds), settings.model.value_range)
+    sample, columns, labels = sampler(trainable), None, None
+    if classes := zoo.num_classes(settings.model):
+        rows = min(classes, ROWS)
+        columns = SHOWN // rows
+        labels = jnp.repeat(jnp.arange(rows), columns)
+    seeds = jnp.arange(SHOWN if labels is None else len(labels), dtype=jnp.uint32)
+    return Drawing(lambda state: sample(state, seeds, labels), settings.model.value_range, columns)
 
 
-def sampler(gan: GAN) -> Callable[[PyTree, Array], Array]:
-    """Compiles the drawing of one image for each seed: ``(state, uint32[N]) -> f32[N, H, W, C]``."""
+def sampler(gan: GAN) -> Callable[[PyTree, Array, Array | None], Array]:
+    """Compiles the drawing of one image for each seed: ``(state, uint32[N], labels) -> f32[N, H, W, C]``.
 
-    def sample(state: PyTree, seeds: Array) -> Array:
-        return jax.vmap(lambda seed: gan.sample(state, jax.random.key(seed), 1)[0])(seeds)
+    Labels int32[N] are for a GAN with classes, which draws them where they are None.
+    """
+
+    def sample(state: PyTree, seeds: Array, labels: Array | None) -> Array:
+        def draw_one(seed: Array, label: Array | None) -> Array:
+            one = None if label is None else label[jnp.newaxis]
+            return gan.sample(state, jax.random.key(seed), 1, one)[0]
+
+        return jax.vmap(draw_one)(seeds, labels)
 
     return parallel.compile_function(sample)
 
 
-def draw(gan: GAN, state: PyTree, seeds: np.ndarray) -> np.ndarray:
+def draw(gan: GAN, state: PyTree, seeds: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
     """Draws one image for each seed, so many at once that the memory suffices.
 
     Args:
         gan: the GAN.
         state: its state.
         seeds: uint32[N], N >= 1.
+        labels: int32[N], in 0 ... K - 1, for a GAN with classes, which draws them where they are None.
 
     Returns:
         f32[N, H, W, C].
     """
-    sample = sampler(gan)
-    padded = np.resize(seeds, -(-len(seeds) // CHUNK) * CHUNK) if len(seeds) > CHUNK else seeds
-    chunks = [padded[start : start + CHUNK] for start in range(0, len(padded), CHUNK)]
-    images = [jax.device_get(sample(state, jnp.asarray(chunk))) for chunk in chunks]
-    return np.concatenate(images)[: len(seeds)]
+    sample, count = sampler(gan), len(seeds)
+    given = (seeds,) if labels is None else (seeds, labels)
+    padded = [np.resize(each, -(-count // CHUNK) * CHUNK) if count > CHUNK else each for each in given]
+    images = []
+    for start in range(0, len(padded[0]), CHUNK):
+        chunk, *known = (jnp.asarray(each[start : start + CHUNK]) for each in padded)
+        images.append(jax.device_get(sample(state, chunk, known[0] if known else None)))
+    return np.concatenate(images)[:count]
 
 
 def restore(run: Run, say: Callable[[str], None]) -> tuple[int, PyTree]:

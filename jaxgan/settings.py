@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jaxgan import zoo
-from jaxgan.data import Augment, Dataset, load
+from jaxgan.data import Augment, Dataset, load, require_labels
 from jaxgan.health import Health, parse_kinds
 from jaxgan.loop import Cadence
 from jaxgan.parallel import Mode
@@ -106,8 +106,12 @@ def count_steps(settings: Settings, images: int, otherwise: int) -> int:
 
 
 def read_data(settings: Settings, split: str) -> Dataset:
-    """Loads the images of a run in the shape that its model takes."""
-    return load(
+    """Loads the images of a run in the shape that its model takes.
+
+    Raises:
+        InputError: they cannot be loaded, or do not have the classes that the model was made for.
+    """
+    images = load(
         settings.data,
         split,
         image_size=settings.model.image_size,
@@ -115,3 +119,5 @@ def read_data(settings: Settings, split: str) -> Dataset:
         crop=settings.crop,
         data_dir=settings.data_dir,
     )
+    require_labels(images, zoo.num_classes(settings.model))
+    return images

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 
+from jaxgan.cost import NetworkCost, network_cost
 from jaxgan.steps import GAN, Classifier, Recipe
 from jaxgan.validation import InputError
 
@@ -76,15 +77,32 @@ class Model(NamedTuple):
         return built
 
     def networks(self, config: Any) -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
-        """Names its networks, each with the shape of one input."""
+        """Names its networks, each with the shape of one input, labels aside."""
         found: dict[str, tuple[nn.Module, tuple[int, ...]]] = self.module.networks(config)
         return found
+
+    def network_costs(self, config: Any) -> dict[str, NetworkCost]:
+        """Finds the cost of each network; those of a GAN with classes see labels too."""
+        labelled = self.folder == "gans" and num_classes(config) is not None
+        return {
+            name: network_cost(*network, labelled=labelled) for name, network in self.networks(config).items()
+        }
 
     @property
     def summary(self) -> str:
         """The first sentence of its docstring, without the name."""
         first = (self.module.__doc__ or "").strip().partition("\n")[0]
         return first.partition(": ")[2] or first
+
+
+def num_classes(config: Any) -> int | None:
+    """The number of classes that a model is made for; None where it takes no labels.
+
+    >>> num_classes(get("cnn").config()), num_classes(get("dcgan").config())
+    (10, None)
+    """
+    found: int | None = getattr(config, "num_classes", None)
+    return found
 
 
 @functools.cache

@@ -210,7 +210,7 @@ def test_what_is_no_classifier_or_has_no_or_other_test_images_is_refused(folders
     refused(capsys, [plain, other, "--robustness"], "have different test images: data_sha256")
     refused(capsys, [empty, plain, "--robustness"], "there is no checkpoint in")
     np.savez(data, images=pixels)
-    refused(capsys, [other, "--robustness"], "has no labels; a classifier needs images with labels")
+    refused(capsys, [other, "--robustness"], "has no labels; a model with classes needs images with labels")
     assert {path: path.stat().st_mtime_ns for path in plain.iterdir()} == before
     assert not [*other.glob("robustness.*"), *empty.glob("robustness.*")]
 

@@ -288,6 +288,8 @@ def test_the_classifier_predicts_from_its_average():
     [
         (lambda: dcgan.Config(image_size=(30, 28)), r"image_size is \(30, 28\)"),
         (lambda: dcgan.Config(channels=2), "channels is 2"),
+        (lambda: dcgan.Config(num_classes=1), "num_classes is 1; it must be >= 2"),
+        (lambda: dcgan.Config(conditioning="labels"), "conditioning is 'labels'.*concatenation"),
         (lambda: Adversarial(loss="hinged"), "loss is 'hinged'.*minimax"),
         (lambda: Adversarial(discriminator_steps=0), "discriminator_steps is 0"),
         (lambda: Adversarial(ema_decay=1.0), "ema_decay is 1.0"),

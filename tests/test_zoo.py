@@ -30,7 +30,7 @@ def batch(config):
     generator = np.random.default_rng(0)
     count = 4 * (config.game.discriminator_steps if hasattr(config, "game") else 1)
     shape = (count, *config.image_size, config.channels)
-    labels = generator.integers(0, getattr(config, "num_classes", 1), count)
+    labels = generator.integers(0, zoo.num_classes(config) or 1, count)
     return {
         "image": generator.uniform(*config.value_range, shape).astype(np.float32),
         "label": labels.astype(np.int32),

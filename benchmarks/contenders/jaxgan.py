@@ -204,16 +204,15 @@ def _batches(case: dict[str, Any], config: Any, placement: Placement) -> Iterato
     generator = np.random.default_rng(0)
     low, high = config.value_range
     images = generator.uniform(low, high, (count, *config.image_shape)).astype(dtype)
-    labels = generator.integers(getattr(config, "num_classes", 1), size=count).astype(np.int32)
+    labels = generator.integers(getattr(config, "num_classes", None) or 1, size=count).astype(np.int32)
     return itertools.repeat(placement.put_batch({"image": images, "label": labels}))
 
 
 def _real_batches(spec: str, config: Any, count: int) -> Iterator[Arrays]:
-    from jaxgan import data
+    from jaxgan import data, zoo
 
     images = data.load(spec, "train", image_size=config.image_size, channels=config.channels)
-    if hasattr(config, "num_classes"):
-        data.require_labels(images, config.num_classes)
+    data.require_labels(images, zoo.num_classes(config))
     return iter(data.batches(images, batch_size=count, seed=0, value_range=config.value_range))
 
 

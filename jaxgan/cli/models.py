@@ -6,7 +6,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from jaxgan import cost, zoo
+from jaxgan import zoo
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,9 @@ def run(arguments: list[str]) -> int:
         table.add_column(heading, justify="right")
     for name in zoo.names():
         model = zoo.get(name)
-        for network, (module, shape) in model.networks(model.config()).items():
-            found = cost.network_cost(module, shape)
+        costs = model.network_costs(model.config())
+        for network, (_, shape) in model.networks(model.config()).items():
+            found = costs[network]
             table.add_row(
                 name,
                 network,

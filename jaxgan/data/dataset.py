@@ -167,14 +167,16 @@ def is_held_out(count: int) -> np.ndarray:
     return np.arange(count) % 5 == 4
 
 
-def require_labels(dataset: Dataset, num_classes: int) -> None:
-    """Refuses data that a classifier of so many classes cannot learn from.
+def require_labels(dataset: Dataset, num_classes: int | None) -> None:
+    """Refuses data that a model of so many classes cannot learn from; None stands for one without classes.
 
     Raises:
         InputError: there are no labels, or another number of classes.
     """
+    if num_classes is None:
+        return
     if dataset.classes is None:
-        raise InputError(f"{dataset.spec} has no labels; a classifier needs images with labels")
+        raise InputError(f"{dataset.spec} has no labels; a model with classes needs images with labels")
     if len(dataset.classes) != num_classes:
         raise InputError(
             f"{dataset.spec} has {len(dataset.classes)} classes and the model {num_classes}; "

@@ -4,10 +4,16 @@ Radford, Metz and Chintala, arXiv:1511.06434, in the form of the Keras and Tenso
 Departures: the tutorials differ on the generator's last activation, and one source of these two networks
 leaves it out; here it is tanh, as in the paper, so that images stay in [-1, 1]. Larger images get more
 stages: each halves the side until it is at most 8, and doubles the channels, up to a limit.
+
+With ``num_classes`` the game is conditioned on labels, in one of three ways: ``concatenation`` gives both
+players the label beside their input (Mirza and Osindero, arXiv:1411.1784); ``projection`` scales and shifts
+the generator's features by class, and the discriminator adds to its logit how well its features go with one
+(Miyato and Koyama, arXiv:1802.05637); ``auxiliary`` gives the label to the generator, and the discriminator
+has to tell it (Odena et al., arXiv:1610.09585).
 """
 
 import dataclasses
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import flax.linen as linen
 
@@ -15,6 +21,8 @@ from jaxgan import nn, ops
 from jaxgan.steps import GAN, Adversarial, Recipe, adversarial
 from jaxgan.typing import Array
 from jaxgan.validation import require
+
+Conditioning = Literal["concatenation", "projection", "auxiliary"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +32,9 @@ class Config:
     Attributes:
         image_size: (height, width), multiples of 4, each at least 8.
         channels: the channels of an image, 1 or 3.
+        num_classes: the number of classes K, >= 2, where the game is conditioned on labels; None for a game
+            without labels.
+        conditioning: how labels come in, where there are classes.
         latent_size: the length of a latent, >= 1.
         features: the channels next to the image, >= 1; each stage away from it doubles them.
         max_features: the limit of that doubling.
@@ -40,6 +51,8 @@ class Config:
 
     image_size: tuple[int, int] = (28, 28)
     channels: int = 1
+    num_classes: int | None = None
+    conditioning: Conditioning = "concatenation"
     latent_size: int = 100
     features: int = 64
     max_features: int = 512
@@ -56,6 +69,9 @@ class Config:
         fits = all(side >= 8 and side % 4 == 0 for side in sides)
         require(fits, "image_size", sides, "two multiples of 4, each at least 8")
         require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
+        require(self.num_classes is None or self.num_classes >= 2, "num_classes", self.num_classes, ">= 2")
+        known = get_args(Conditioning)
+        require(self.conditioning in known, "conditioning", self.conditioning, "one of " + ", ".join(known))
         for name in ("latent_size", "features", "max_features"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         require(self.output in ("tanh", "linear"), "output", self.output, "'tanh' or 'linear'")
@@ -90,6 +106,14 @@ class Config:
         """The channels ``stage`` halvings away from the image."""
         return min(self.features * 2**stage, self.max_features)
 
+    def classes_by(self, *ways: Conditioning) -> int | None:
+        """The number of classes, if there are any and labels come in by one of these ways.
+
+        >>> Config(num_classes=10).classes_by("concatenation"), Config().classes_by("concatenation")
+        (10, None)
+        """
+        return self.num_classes if self.conditioning in ways else None
+
     @property
     def initializer(self) -> linen.initializers.Initializer:
         """The initialiser of every kernel."""
@@ -105,27 +129,37 @@ RECIPE = Recipe(DIGITS, batch_size=16, steps=3600)
 
 
 class Generator(linen.Module):
-    """Maps latents f32[N, L] to images f32[N, H, W, C]; 1,936,256 parameters for MNIST."""
+    """Maps latents f32[N, L], and labels int32[N] if there are classes, to images f32[N, H, W, C].
+
+    1,936,256 parameters for MNIST; with 10 classes 2,165,504 by projection, 2,061,696 otherwise.
+    """
 
     config: Config
 
     @linen.compact
-    def __call__(self, latents: Array, *, train: bool) -> Array:
+    def __call__(self, latents: Array, *labels: Array, train: bool) -> Array:
         """Maps f32[N, L] to f32[N, H, W, C], in [-1, 1] with the tanh."""
         config = self.config
         stages = config.stages
         height, width = (side // 2**stages for side in config.image_size)
 
         def activate(x: Array) -> Array:
-            x = nn.BatchNorm(config.bn_momentum, config.bn_epsilon)(x, train=train)
+            if classes := config.classes_by("projection"):
+                norm = nn.ConditionalBatchNorm(classes, config.bn_momentum, config.bn_epsilon)
+                x = norm(x, *labels, train=train)
+            else:
+                x = nn.BatchNorm(config.bn_momentum, config.bn_epsilon)(x, train=train)
             return ops.leaky_relu(x, slope=config.slope)
 
         def enlarge(x: Array, features: int, stride: int) -> Array:
             init = config.initializer
             return nn.ConvTranspose2D(features, window=4, stride=stride, use_bias=False, kernel_init=init)(x)
 
+        x = latents
+        if classes := config.classes_by("concatenation", "auxiliary"):
+            x = nn.concatenate_labels(x, *labels, num_classes=classes)
         shape = (height, width, config.width(stages))
-        x = nn.Dense(shape[0] * shape[1] * shape[2], use_bias=False, kernel_init=config.initializer)(latents)
+        x = nn.Dense(shape[0] * shape[1] * shape[2], use_bias=False, kernel_init=config.initializer)(x)
         x = activate(x).reshape(x.shape[0], *shape)
         x = activate(enlarge(x, config.width(stages - 1), stride=1))
         for stage in reversed(range(stages - 1)):
@@ -135,21 +169,32 @@ class Generator(linen.Module):
 
 
 class Discriminator(linen.Module):
-    """Maps images f32[N, H, W, C] to logits f32[N]; 138,561 parameters for MNIST."""
+    """Maps images f32[N, H, W, C], and labels int32[N] if there are classes, to logits f32[N].
+
+    As an auxiliary classifier it gives class logits f32[N, K] too. 138,561 parameters for MNIST; with 10
+    classes 148,801 by concatenation, 201,281 by projection, 201,291 with an auxiliary classifier.
+    """
 
     config: Config
 
     @linen.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
+    def __call__(self, images: Array, *labels: Array, train: bool) -> Array | tuple[Array, Array]:
         """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
         config = self.config
         x = images
+        if classes := config.classes_by("concatenation"):
+            x = nn.concatenate_labels(x, *labels, num_classes=classes)
         for stage in range(config.stages):
             x = nn.Conv2D(config.width(stage), window=4, stride=2, kernel_init=config.initializer)(x)
             x = ops.leaky_relu(x, slope=config.slope)
             x = nn.Dropout(config.dropout)(x, train=train)
         x = x.reshape(x.shape[0], -1)
-        return nn.Dense(1, kernel_init=config.initializer)(x)[:, 0]
+        logits = nn.Dense(1, kernel_init=config.initializer)(x)[:, 0]
+        if classes := config.classes_by("projection"):
+            logits = logits + nn.Projection(classes, config.initializer)(x, *labels)
+        if classes := config.classes_by("auxiliary"):
+            return logits, nn.Dense(classes, kernel_init=config.initializer)(x)
+        return logits
 
 
 def build(config: Config = MNIST) -> GAN:
@@ -168,11 +213,12 @@ def build(config: Config = MNIST) -> GAN:
         image_shape=config.image_shape,
         config=config.game,
         per_image=True,
+        num_classes=config.num_classes,
     )
 
 
 def networks(config: Config = MNIST) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
-    """Names the networks, each with the shape of one input.
+    """Names the networks, each with the shape of one input, labels aside.
 
     >>> [shape for _, shape in networks().values()]
     [(100,), (28, 28, 1)]

@@ -74,7 +74,9 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class Projection(nn.Module):
-    r"""What a discriminator adds to its logit: how well features go with a class, by an ``embedding`` f32[K, F].
+    r"""What a discriminator adds to its logit: how well features go with a class.
+
+    There is an ``embedding`` f32[K, F], a row for each class:
 
     .. math:: \langle V_{l_n}, x_n \rangle
 

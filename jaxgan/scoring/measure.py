@@ -55,7 +55,7 @@ def make_scorer(
     """
     _check(plan, extractor)
     if "ppl" in plan.names and source.decode is None:
-        raise InputError("ppl needs a generator of latents; this one has none")
+        raise InputError("ppl needs a generator of latents alone, without labels; this one is none")
     layout = (layout or parallel.layout())._replace(mode="jit")
     look = layout.compile_gathered(_look_at_drawn(source, extractor, plan))
     variables, key = layout.put_state((extractor.variables, jax.random.key(plan.seed)))

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import parallel, zoo
-from jaxgan.cost import network_cost
 from jaxgan.settings import Settings
 from jaxgan.steps import GAN, Classifier
 from jaxgan.sweeps.options import Choice, Variant, numbers
@@ -147,7 +146,7 @@ def member_bytes(model: zoo.Model, settings: Settings, trainable: GAN | Classifi
     state = jax.eval_shape(trainable.init, jax.random.key(0))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     passes = 2 if isinstance(trainable, GAN) else 1
-    costs = [network_cost(*network) for network in model.networks(settings.model).values()]
+    costs = model.network_costs(settings.model).values()
     height, width, channels = settings.model.image_shape
     per_image = passes * sum(cost.activation_bytes for cost in costs) + 4 * height * width * channels
     return int(2 * state_bytes + settings.batch_size * per_image)

@@ -211,12 +211,14 @@ class SweepKeeper:
         alive = self._alive()
         return {f"mean_{name}": float(np.mean(value[alive])) for name, value in metrics.items()}
 
-    def sample(self, step: int, images: PyTree, value_range: tuple[float, float]) -> None:
+    def sample(
+        self, step: int, images: PyTree, value_range: tuple[float, float], columns: int | None
+    ) -> None:
         """Writes a grid for each member."""
         found = jax.device_get(images)
         for place in self._alive():
             if np.isfinite(found[place]).all():
-                save_samples(self._members[place].folder, step, found[place], value_range)
+                save_samples(self._members[place].folder, step, found[place], value_range, columns)
             else:
                 self._give_up(place, f"at step {step} the samples are not finite")
 

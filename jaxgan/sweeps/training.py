@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgan import data, evaluation, parallel, pictures, run_folder, run_scores, runs, zoo
+from jaxgan import evaluation, parallel, pictures, run_folder, run_scores, runs, zoo
 from jaxgan.assessment import Assessment
 from jaxgan.loop import Drawing, Outcome, fit_kept
 from jaxgan.run_folder import RunFolder
@@ -160,8 +160,6 @@ def _plan(
     layout = parallel.member_layout(len(members))
     checks.check_memory(model, settings, trainable, len(members), layout.device_count)
     images = read_data(settings, "train")
-    if isinstance(trainable, Classifier):
-        data.require_labels(images, settings.model.num_classes)
     runs.check_step(trainable, settings, settings.batch_size)
     steps = count_steps(settings, len(images), otherwise)
     seeds = [member.settings.seed for member in members]
@@ -183,7 +181,7 @@ def _assessment(
     """Says how a GAN's members are scored; makes sure that a classifier's can be measured at the end."""
     try:
         if isinstance(trainable, Classifier):
-            data.require_labels(read_data(settings, "test"), settings.model.num_classes)
+            read_data(settings, "test")
             return None
         evaluator = run_scores.prepare(model, settings, settings.scoring)
     except InputError as error:
