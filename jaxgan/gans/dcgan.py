@@ -13,6 +13,8 @@ has to tell it (Odena et al., arXiv:1610.09585).
 """
 
 import dataclasses
+import functools
+import math
 from typing import ClassVar, Literal, get_args
 
 import flax.linen as linen
@@ -26,18 +28,11 @@ Conditioning = Literal["concatenation", "projection", "auxiliary"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(nn.Pyramid):
     """The two networks and their game.
 
     Attributes:
-        image_size: (height, width), multiples of 4, each at least 8.
-        channels: the channels of an image, 1 or 3.
-        num_classes: the number of classes K, >= 2, where the game is conditioned on labels; None for a game
-            without labels.
         conditioning: how labels come in, where there are classes.
-        latent_size: the length of a latent, >= 1.
-        features: the channels next to the image, >= 1; each stage away from it doubles them.
-        max_features: the limit of that doubling.
         output: the generator's last activation: ``"tanh"``, or ``"linear"`` for none.
         slope: the leaky rectifier's slope on the negative side, >= 0.
         dropout: the rate of dropout in the discriminator, in [0, 1).
@@ -47,15 +42,10 @@ class Config:
         game: the losses, updates and optimisers.
     """
 
-    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    smallest_side: ClassVar[int] = 8
 
-    image_size: tuple[int, int] = (28, 28)
-    channels: int = 1
-    num_classes: int | None = None
     conditioning: Conditioning = "concatenation"
     latent_size: int = 100
-    features: int = 64
-    max_features: int = 512
     output: Literal["tanh", "linear"] = "tanh"
     slope: float = 0.3
     dropout: float = 0.3
@@ -65,15 +55,9 @@ class Config:
     game: Adversarial = Adversarial()
 
     def __post_init__(self) -> None:
-        sides = self.image_size
-        fits = all(side >= 8 and side % 4 == 0 for side in sides)
-        require(fits, "image_size", sides, "two multiples of 4, each at least 8")
-        require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
-        require(self.num_classes is None or self.num_classes >= 2, "num_classes", self.num_classes, ">= 2")
+        super().__post_init__()
         known = get_args(Conditioning)
         require(self.conditioning in known, "conditioning", self.conditioning, "one of " + ", ".join(known))
-        for name in ("latent_size", "features", "max_features"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         require(self.output in ("tanh", "linear"), "output", self.output, "'tanh' or 'linear'")
         require(self.slope >= 0, "slope", self.slope, ">= 0")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "in [0, 1)")
@@ -82,29 +66,6 @@ class Config:
         )
         require(0 <= self.bn_momentum < 1, "bn_momentum", self.bn_momentum, "in [0, 1)")
         require(self.bn_epsilon > 0, "bn_epsilon", self.bn_epsilon, "> 0")
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C)."""
-        return (*self.image_size, self.channels)
-
-    @property
-    def stages(self) -> int:
-        """How often the image's side is halved: at least twice, and until it is at most 8.
-
-        >>> Config().stages, Config(image_size=(64, 64)).stages, Config(image_size=(128, 96)).stages
-        (2, 3, 4)
-        """
-        stages = 2
-        while max(self.image_size) > 8 * 2**stages and all(
-            side % 2 ** (stages + 1) == 0 for side in self.image_size
-        ):
-            stages += 1
-        return stages
-
-    def width(self, stage: int) -> int:
-        """The channels ``stage`` halvings away from the image."""
-        return min(self.features * 2**stage, self.max_features)
 
     def classes_by(self, *ways: Conditioning) -> int | None:
         """The number of classes, if there are any and labels come in by one of these ways.
@@ -140,27 +101,30 @@ class Generator(linen.Module):
     def __call__(self, latents: Array, *labels: Array, train: bool) -> Array:
         """Maps f32[N, L] to f32[N, H, W, C], in [-1, 1] with the tanh."""
         config = self.config
-        stages = config.stages
-        height, width = (side // 2**stages for side in config.image_size)
+        stages, init = config.stages, config.initializer
+        spectral = functools.partial(nn.spectral, train=train, when=config.normalizes("generator"))
 
         def activate(x: Array) -> Array:
-            if classes := config.classes_by("projection"):
-                norm = nn.ConditionalBatchNorm(classes, config.bn_momentum, config.bn_epsilon)
-                x = norm(x, *labels, train=train)
-            else:
-                x = nn.BatchNorm(config.bn_momentum, config.bn_epsilon)(x, train=train)
+            x = nn.normalize(
+                x,
+                *labels,
+                num_classes=config.classes_by("projection"),
+                train=train,
+                momentum=config.bn_momentum,
+                epsilon=config.bn_epsilon,
+            )
             return ops.leaky_relu(x, slope=config.slope)
 
         def enlarge(x: Array, features: int, stride: int) -> Array:
-            init = config.initializer
-            return nn.ConvTranspose2D(features, window=4, stride=stride, use_bias=False, kernel_init=init)(x)
+            layer = nn.ConvTranspose2D(features, window=4, stride=stride, use_bias=False, kernel_init=init)
+            return spectral(layer)(x)
 
         x = latents
         if classes := config.classes_by("concatenation", "auxiliary"):
             x = nn.concatenate_labels(x, *labels, num_classes=classes)
-        shape = (height, width, config.width(stages))
-        x = nn.Dense(shape[0] * shape[1] * shape[2], use_bias=False, kernel_init=config.initializer)(x)
-        x = activate(x).reshape(x.shape[0], *shape)
+        features = math.prod(config.smallest_size) * config.width(stages)
+        x = spectral(nn.Dense(features, use_bias=False, kernel_init=init))(x)
+        x = nn.spread(activate(x), config.smallest_size)
         x = activate(enlarge(x, config.width(stages - 1), stride=1))
         for stage in reversed(range(stages - 1)):
             x = activate(enlarge(x, config.width(stage), stride=2))
@@ -180,20 +144,21 @@ class Discriminator(linen.Module):
     @linen.compact
     def __call__(self, images: Array, *labels: Array, train: bool) -> Array | tuple[Array, Array]:
         """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
-        config = self.config
+        config, init = self.config, self.config.initializer
+        spectral = functools.partial(nn.spectral, train=train, when=config.normalizes("discriminator"))
         x = images
         if classes := config.classes_by("concatenation"):
             x = nn.concatenate_labels(x, *labels, num_classes=classes)
         for stage in range(config.stages):
-            x = nn.Conv2D(config.width(stage), window=4, stride=2, kernel_init=config.initializer)(x)
+            x = spectral(nn.Conv2D(config.width(stage), window=4, stride=2, kernel_init=init))(x)
             x = ops.leaky_relu(x, slope=config.slope)
             x = nn.Dropout(config.dropout)(x, train=train)
         x = x.reshape(x.shape[0], -1)
-        logits = nn.Dense(1, kernel_init=config.initializer)(x)[:, 0]
+        logits = spectral(nn.Dense(1, kernel_init=init))(x)[:, 0]
         if classes := config.classes_by("projection"):
-            logits = logits + nn.Projection(classes, config.initializer)(x, *labels)
+            logits = logits + spectral(nn.Projection(classes, init))(x, *labels)
         if classes := config.classes_by("auxiliary"):
-            return logits, nn.Dense(classes, kernel_init=config.initializer)(x)
+            return logits, spectral(nn.Dense(classes, kernel_init=init))(x)
         return logits
 
 

@@ -8,6 +8,8 @@ both players' updates start from the same weights and images.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import flax.linen as linen
 import jax
@@ -70,28 +72,28 @@ DIGITS = Config(
 RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
 
 
+Spectral = Callable[[linen.Module], Callable[..., Array]]
+"""A layer to itself, or to the layer spectrally normalised."""
+
+
 class _Block(linen.Module):
     """Adds to maps f[N, H, W, C] what three convolutions make of them, which at the beginning is nothing."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, x: Array, *, spectral_norm: bool, train: bool) -> Array:
+    def __call__(self, x: Array, spectral: Spectral) -> Array:
         config = self.config
         inside = x.shape[-1] * config.expansion
         groups = 1 if inside % config.group_width else inside // config.group_width
         # Zhang et al., arXiv:1901.09321: variances fall with the number of blocks, the last kernel is zero.
         init = linen.initializers.variance_scaling(2 * config.all_blocks**-0.5, "fan_in", "normal")
-
-        def convolve(x: Array, layer: nn.Conv2D) -> Array:
-            return nn.spectral(layer, train=train, when=spectral_norm)(x)
-
-        y = convolve(x, nn.Conv2D(inside, window=1, kernel_init=init))
+        y = spectral(nn.Conv2D(inside, window=1, kernel_init=init))(x)
         y = ops.leaky_relu(y, slope=SLOPE)
-        y = convolve(y, nn.Conv2D(inside, window=3, groups=groups, kernel_init=init))
+        y = spectral(nn.Conv2D(inside, window=3, groups=groups, kernel_init=init))(y)
         y = ops.leaky_relu(y, slope=SLOPE)
-        last = linen.initializers.zeros_init()
-        return x + nn.Conv2D(x.shape[-1], window=1, use_bias=False, kernel_init=last)(y)
+        zeros = linen.initializers.zeros_init()
+        return x + nn.Conv2D(x.shape[-1], window=1, use_bias=False, kernel_init=zeros)(y)
 
 
 class _Resize(linen.Module):
@@ -101,65 +103,66 @@ class _Resize(linen.Module):
     size: tuple[int, int]
 
     @linen.compact
-    def __call__(self, x: Array, *, spectral_norm: bool, train: bool) -> Array:
-        count, height, width, channels = x.shape
-
+    def __call__(self, x: Array, spectral: Spectral) -> Array:
         def resize(x: Array) -> Array:
-            return jax.image.resize(x, (count, *self.size, x.shape[-1]), "bilinear")
+            return jax.image.resize(x, (x.shape[0], *self.size, x.shape[-1]), "bilinear")
 
         def convolve(x: Array) -> Array:
-            if channels == self.features:
+            if x.shape[-1] == self.features:
                 return x
-            layer = nn.Conv2D(self.features, window=1, use_bias=False)
-            return nn.spectral(layer, train=train, when=spectral_norm)(x)
+            return spectral(nn.Conv2D(self.features, window=1, use_bias=False))(x)
 
-        return resize(convolve(x)) if self.size > (height, width) else convolve(resize(x))
+        return resize(convolve(x)) if self.size > x.shape[1:3] else convolve(resize(x))
 
 
 class Generator(linen.Module):
-    """Maps latents f32[N, L] to images f32[N, H, W, C]; in [-1, 1] outside training, where it clips."""
+    """Maps latents f32[N, L], and labels int32[N] if there are classes, to images f32[N, H, W, C]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, latents: Array, *, train: bool) -> Array:
-        """Maps f32[N, L] to f32[N, H, W, C]."""
+    def __call__(self, latents: Array, *labels: Array, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C]; in [-1, 1] outside training, where it clips."""
         config, on = self.config, self.config.normalizes("generator")
+        spectral = functools.partial(nn.spectral, train=train, when=on)
         shape = (*config.smallest_size, config.width(config.stages))
         basis = self.param("basis", linen.initializers.normal(1.0), shape, jnp.float32).astype(latents.dtype)
-        strengths = nn.spectral(nn.Dense(shape[-1], use_bias=False), train=train, when=on)(latents)
+        if config.num_classes is not None:
+            latents = nn.concatenate_labels(latents, *labels, num_classes=config.num_classes)
+        strengths = spectral(nn.Dense(shape[-1], use_bias=False))(latents)
         x = basis[None] * strengths[:, None, None, :]
         for stage in reversed(range(config.stages + 1)):
             if stage < config.stages:
                 size = (x.shape[1] * 2, x.shape[2] * 2)
-                x = _Resize(config.width(stage), size)(x, spectral_norm=on, train=train)
+                x = _Resize(config.width(stage), size)(x, spectral)
             for _ in range(config.blocks):
-                x = _Block(config)(x, spectral_norm=on, train=train)
-        x = nn.spectral(nn.Conv2D(config.channels, window=1), train=train, when=on)(x)
+                x = _Block(config)(x, spectral)
+        x = spectral(nn.Conv2D(config.channels, window=1))(x)
         return x if train else jnp.clip(x, *config.value_range)
 
 
 class Discriminator(linen.Module):
-    """Maps images f32[N, H, W, C] to logits f32[N], of which only differences count."""
+    """Maps images f32[N, H, W, C], and labels int32[N] if there are classes, to logits f32[N]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
-        """Maps f32[N, H, W, C] to f32[N]."""
+    def __call__(self, images: Array, *labels: Array, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N], of which only differences count."""
         config, on = self.config, self.config.normalizes("discriminator")
-        x = nn.spectral(nn.Conv2D(config.width(0), window=1), train=train, when=on)(images)
+        spectral = functools.partial(nn.spectral, train=train, when=on)
+        x = spectral(nn.Conv2D(config.width(0), window=1))(images)
         for stage in range(config.stages + 1):
             if stage:
                 size = (x.shape[1] // 2, x.shape[2] // 2)
-                x = _Resize(config.width(stage), size)(x, spectral_norm=on, train=train)
+                x = _Resize(config.width(stage), size)(x, spectral)
             for _ in range(config.blocks):
-                x = _Block(config)(x, spectral_norm=on, train=train)
+                x = _Block(config)(x, spectral)
         shape = x.shape[1:]
         init = linen.initializers.variance_scaling(1.0, "fan_in", "normal", in_axis=(0, 1), out_axis=2)
         basis = self.param("basis", init, shape, jnp.float32).astype(x.dtype)
         x = (x * basis[None]).sum((1, 2))
-        return nn.spectral(nn.Dense(1, use_bias=False), train=train, when=on)(x)[:, 0]
+        return nn.judge(x, *labels, num_classes=config.num_classes, train=train, spectral_norm=on)
 
 
 def build(config: Config = CIFAR10) -> GAN:
@@ -177,11 +180,12 @@ def build(config: Config = CIFAR10) -> GAN:
         image_shape=config.image_shape,
         config=config.game,
         per_image=True,
+        num_classes=config.num_classes,
     )
 
 
 def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
-    """Names the networks, each with the shape of one input.
+    """Names the networks, each with the shape of one input, labels aside.
 
     >>> [shape for _, shape in networks().values()]
     [(64,), (32, 32, 3)]

@@ -1,11 +1,13 @@
 """SAGAN: residual networks in which distant places of a map attend to each other.
 
 Zhang et al., arXiv:1805.08318: spectral normalisation in both networks, the hinge loss, two time scales. The
-widths double with each halving, as in the paper. Departures: unconditional unless asked otherwise; both
-players' updates start from the same weights and images.
+widths double with each halving, as in the paper, which knows the class of each image; here that is optional.
+Departure: both players' updates start from the same weights and images.
 """
 
 import dataclasses
+import functools
+import math
 from typing import Literal
 
 import flax.linen as linen
@@ -45,32 +47,35 @@ RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
 
 
 class Generator(linen.Module):
-    """Maps latents f32[N, L] to images f32[N, H, W, C] in [-1, 1]."""
+    """Maps latents f32[N, L], and labels int32[N] if there are classes, to images f32[N, H, W, C]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, latents: Array, *, train: bool) -> Array:
-        """Maps f32[N, L] to f32[N, H, W, C]."""
+    def __call__(self, latents: Array, *labels: Array, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C] in [-1, 1]."""
         config, on = self.config, self.config.normalizes("generator")
-        height, width = config.smallest_size
-        first = nn.Dense(height * width * config.width(config.stages))
-        x = nn.spread(nn.spectral(first, train=train, when=on)(latents), (height, width))
+        spectral = functools.partial(nn.spectral, train=train, when=on)
+        block = functools.partial(
+            nn.ResidualBlock, batch_norm=True, num_classes=config.num_classes, spectral_norm=on
+        )
+        features = math.prod(config.smallest_size) * config.width(config.stages)
+        x = nn.spread(spectral(nn.Dense(features))(latents), config.smallest_size)
         for stage in reversed(range(config.stages)):
             if stage + 1 == config.attention_stage:
                 x = nn.SelfAttention(spectral_norm=on)(x, train=train)
-            x = nn.ResidualBlock(config.width(stage), "up", batch_norm=True, spectral_norm=on)(x, train=train)
-        x = ops.relu(nn.BatchNorm()(x, train=train))
-        return ops.tanh(nn.spectral(nn.Conv2D(config.channels, window=3), train=train, when=on)(x))
+            x = block(config.width(stage), "up")(x, *labels, train=train)
+        x = ops.relu(nn.normalize(x, *labels, num_classes=config.num_classes, train=train))
+        return ops.tanh(spectral(nn.Conv2D(config.channels, window=3))(x))
 
 
 class Discriminator(linen.Module):
-    """Maps images f32[N, H, W, C] to logits f32[N]."""
+    """Maps images f32[N, H, W, C], and labels int32[N] if there are classes, to logits f32[N]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
+    def __call__(self, images: Array, *labels: Array, train: bool) -> Array:
         """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
         config, on = self.config, self.config.normalizes("discriminator")
         x = images
@@ -81,7 +86,7 @@ class Discriminator(linen.Module):
                 x = nn.SelfAttention(spectral_norm=on)(x, train=train)
         x = nn.ResidualBlock(config.width(config.stages), spectral_norm=on)(x, train=train)
         x = ops.relu(x).sum((1, 2))
-        return nn.spectral(nn.Dense(1), train=train, when=on)(x)[:, 0]
+        return nn.judge(x, *labels, num_classes=config.num_classes, train=train, spectral_norm=on)
 
 
 def build(config: Config = CIFAR10) -> GAN:
@@ -100,11 +105,12 @@ def build(config: Config = CIFAR10) -> GAN:
         image_shape=config.image_shape,
         config=config.game,
         per_image=True,
+        num_classes=config.num_classes,
     )
 
 
 def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
-    """Names the networks, each with the shape of one input.
+    """Names the networks, each with the shape of one input, labels aside.
 
     >>> [shape for _, shape in networks().values()]
     [(128,), (32, 32, 3)]

@@ -5,6 +5,8 @@ last of the discriminator's updates and the generator's start from the same weig
 """
 
 import dataclasses
+import functools
+import math
 from typing import Literal
 
 import flax.linen as linen
@@ -35,43 +37,45 @@ RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
 
 
 class Generator(linen.Module):
-    """Maps latents f32[N, L] to images f32[N, H, W, C] in [-1, 1]."""
+    """Maps latents f32[N, L], and labels int32[N] if there are classes, to images f32[N, H, W, C]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, latents: Array, *, train: bool) -> Array:
-        """Maps f32[N, L] to f32[N, H, W, C]."""
+    def __call__(self, latents: Array, *labels: Array, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C] in [-1, 1]."""
         config, on = self.config, self.config.normalizes("generator")
-        height, width = config.smallest_size
-        first = nn.Dense(height * width * config.width(config.stages))
-        x = nn.spread(nn.spectral(first, train=train, when=on)(latents), (height, width))
+        spectral = functools.partial(nn.spectral, train=train, when=on)
+        features = math.prod(config.smallest_size) * config.width(config.stages)
+        x = nn.spread(spectral(nn.Dense(features))(latents), config.smallest_size)
         for stage in reversed(range(config.stages)):
             layer = nn.ConvTranspose2D(config.width(stage), window=4, stride=2, use_bias=False)
-            x = nn.spectral(layer, train=train, when=on)(x)
-            x = ops.relu(nn.BatchNorm()(x, train=train))
-        return ops.tanh(nn.spectral(nn.Conv2D(config.channels, window=3), train=train, when=on)(x))
+            x = spectral(layer)(x)
+            x = ops.relu(nn.normalize(x, *labels, num_classes=config.num_classes, train=train))
+        return ops.tanh(spectral(nn.Conv2D(config.channels, window=3))(x))
 
 
 class Discriminator(linen.Module):
-    """Maps images f32[N, H, W, C] to logits f32[N]."""
+    """Maps images f32[N, H, W, C], and labels int32[N] if there are classes, to logits f32[N]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
+    def __call__(self, images: Array, *labels: Array, train: bool) -> Array:
         """Maps f32[N, H, W, C] to f32[N]; a positive logit means real."""
         config, on = self.config, self.config.normalizes("discriminator")
+        spectral = functools.partial(nn.spectral, train=train, when=on)
 
         def convolve(x: Array, stage: int, window: int, stride: int) -> Array:
             layer = nn.Conv2D(config.width(stage), window=window, stride=stride)
-            return ops.leaky_relu(nn.spectral(layer, train=train, when=on)(x), slope=SLOPE)
+            return ops.leaky_relu(spectral(layer)(x), slope=SLOPE)
 
         x = images
         for stage in range(config.stages):
             x = convolve(convolve(x, stage, window=3, stride=1), stage, window=4, stride=2)
         x = convolve(x, config.stages, window=3, stride=1)
-        return nn.spectral(nn.Dense(1), train=train, when=on)(x.reshape(x.shape[0], -1))[:, 0]
+        x = x.reshape(x.shape[0], -1)
+        return nn.judge(x, *labels, num_classes=config.num_classes, train=train, spectral_norm=on)
 
 
 def build(config: Config = CIFAR10) -> GAN:
@@ -90,11 +94,12 @@ def build(config: Config = CIFAR10) -> GAN:
         image_shape=config.image_shape,
         config=config.game,
         per_image=True,
+        num_classes=config.num_classes,
     )
 
 
 def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
-    """Names the networks, each with the shape of one input.
+    """Names the networks, each with the shape of one input, labels aside.
 
     >>> [shape for _, shape in networks().values()]
     [(128,), (32, 32, 3)]

@@ -6,6 +6,8 @@ stays where it is, where the paper lowers it as a line (``--model.game.generator
 """
 
 import dataclasses
+import functools
+import math
 
 import flax.linen as linen
 
@@ -48,38 +50,41 @@ RECIPE = Recipe(DIGITS, batch_size=80, steps=1000)
 
 
 class Generator(linen.Module):
-    """Maps latents f32[N, L] to images f32[N, H, W, C] in [-1, 1]."""
+    """Maps latents f32[N, L], and labels int32[N] if there are classes, to images f32[N, H, W, C]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, latents: Array, *, train: bool) -> Array:
-        """Maps f32[N, L] to f32[N, H, W, C]."""
+    def __call__(self, latents: Array, *labels: Array, train: bool) -> Array:
+        """Maps f32[N, L] to f32[N, H, W, C] in [-1, 1]."""
         config, on = self.config, self.config.normalizes("generator")
-        height, width = config.smallest_size
-        x = nn.spectral(nn.Dense(height * width * config.features), train=train, when=on)(latents)
-        x = nn.spread(x, (height, width))
+        spectral = functools.partial(nn.spectral, train=train, when=on)
+        block = functools.partial(
+            nn.ResidualBlock, batch_norm=True, num_classes=config.num_classes, spectral_norm=on
+        )
+        x = spectral(nn.Dense(math.prod(config.smallest_size) * config.features))(latents)
+        x = nn.spread(x, config.smallest_size)
         for _ in range(config.stages):
-            x = nn.ResidualBlock(config.features, "up", batch_norm=True, spectral_norm=on)(x, train=train)
-        x = ops.relu(nn.BatchNorm()(x, train=train))
-        return ops.tanh(nn.spectral(nn.Conv2D(config.channels, window=3), train=train, when=on)(x))
+            x = block(config.features, "up")(x, *labels, train=train)
+        x = ops.relu(nn.normalize(x, *labels, num_classes=config.num_classes, train=train))
+        return ops.tanh(spectral(nn.Conv2D(config.channels, window=3))(x))
 
 
 class Discriminator(linen.Module):
-    """The critic: maps images f32[N, H, W, C] to logits f32[N], of which only differences count."""
+    """The critic: maps images f32[N, H, W, C], and labels int32[N] if there are classes, to logits f32[N]."""
 
     config: Config
 
     @linen.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
-        """Maps f32[N, H, W, C] to f32[N]."""
+    def __call__(self, images: Array, *labels: Array, train: bool) -> Array:
+        """Maps f32[N, H, W, C] to f32[N], of which only differences count."""
         config, on = self.config, self.config.normalizes("discriminator")
         x = nn.ResidualBlock(config.features, "down", spectral_norm=on, image=True)(images, train=train)
         x = nn.ResidualBlock(config.features, "down", spectral_norm=on)(x, train=train)
         for _ in range(2):
             x = nn.ResidualBlock(config.features, spectral_norm=on)(x, train=train)
         x = ops.relu(x).mean((1, 2))
-        return nn.spectral(nn.Dense(1), train=train, when=on)(x)[:, 0]
+        return nn.judge(x, *labels, num_classes=config.num_classes, train=train, spectral_norm=on)
 
 
 def build(config: Config = CIFAR10) -> GAN:
@@ -98,11 +103,12 @@ def build(config: Config = CIFAR10) -> GAN:
         image_shape=config.image_shape,
         config=config.game,
         per_image=True,
+        num_classes=config.num_classes,
     )
 
 
 def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
-    """Names the networks, each with the shape of one input.
+    """Names the networks, each with the shape of one input, labels aside.
 
     >>> [shape for _, shape in networks().values()]
     [(128,), (32, 32, 3)]

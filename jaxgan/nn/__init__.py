@@ -2,7 +2,7 @@
 
 from jaxgan.nn.attention import SelfAttention
 from jaxgan.nn.channel_attention import CBAM, SqueezeExcite
-from jaxgan.nn.conditioning import ConditionalBatchNorm, Projection, concatenate_labels
+from jaxgan.nn.conditioning import ConditionalBatchNorm, Projection, concatenate_labels, judge, normalize
 from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout
 from jaxgan.nn.pyramid import Pyramid, spread
 from jaxgan.nn.residual import ResidualBlock, double, halve
@@ -24,6 +24,8 @@ __all__ = [
     "concatenate_labels",
     "double",
     "halve",
+    "judge",
+    "normalize",
     "spectral",
     "spread",
 ]

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import ops
-from jaxgan.nn.layers import GLOROT, Initializer, running_moments
+from jaxgan.nn.layers import GLOROT, BatchNorm, Dense, Initializer, running_moments
+from jaxgan.nn.spectral import spectral
 from jaxgan.typing import Array
 
 
@@ -73,6 +74,40 @@ class ConditionalBatchNorm(nn.Module):
         return y.astype(x.dtype)
 
 
+def normalize(
+    x: Array,
+    *labels: Array,
+    num_classes: int | None,
+    train: bool,
+    momentum: float = 0.99,
+    epsilon: float = 1e-3,
+) -> Array:
+    """Normalises a batch, by class where there are classes; inside a compact method.
+
+    Args:
+        x: f[N, ..., C].
+        labels: int32[N] where there are classes; else none.
+        num_classes: K, or None without classes.
+        train: whether the moments are those of the batch.
+        momentum: the decay of the running averages, in [0, 1).
+        epsilon: what is added to the variance, > 0.
+
+    Returns:
+        f[N, ..., C], of a `BatchNorm` or a `ConditionalBatchNorm`.
+
+    >>> class Network(nn.Module):
+    ...     @nn.compact
+    ...     def __call__(self, x, *labels):
+    ...         return normalize(x, *labels, num_classes=2, train=False)
+    >>> variables = Network().init(jax.random.key(0), jnp.ones((1, 3)), jnp.zeros(1, jnp.int32))
+    >>> list(variables["params"])
+    ['ConditionalBatchNorm_0']
+    """
+    if num_classes is None:
+        return BatchNorm(momentum, epsilon)(x, train=train)
+    return ConditionalBatchNorm(num_classes, momentum, epsilon)(x, *labels, train=train)
+
+
 class Projection(nn.Module):
     r"""What a discriminator adds to its logit: how well features go with a class.
 
@@ -100,6 +135,34 @@ class Projection(nn.Module):
         embedding = self.param("embedding", self.embedding_init, shape, jnp.float32)
         products = _look_up(embedding, rows) * features.astype(jnp.float32)
         return products.sum(-1).astype(features.dtype)
+
+
+def judge(
+    features: Array, *labels: Array, num_classes: int | None, train: bool, spectral_norm: bool
+) -> Array:
+    """The last layer of a discriminator, and the projection where there are classes; inside a compact method.
+
+    Args:
+        features: f[N, F].
+        labels: int32[N] where there are classes; else none.
+        num_classes: K, or None without classes.
+        train: whether the vectors of the spectral normalisation move.
+        spectral_norm: whether the kernels are spectrally normalised.
+
+    Returns:
+        Logits f[N].
+
+    >>> class Network(nn.Module):
+    ...     @nn.compact
+    ...     def __call__(self, x, *labels):
+    ...         return judge(x, *labels, num_classes=2, train=False, spectral_norm=False)
+    >>> Network().init_with_output(jax.random.key(0), jnp.ones((3, 4)), jnp.zeros(3, jnp.int32))[0].shape
+    (3,)
+    """
+    logits = spectral(Dense(1), train=train, when=spectral_norm)(features)[:, 0]
+    if num_classes is None:
+        return logits
+    return logits + spectral(Projection(num_classes), train=train, when=spectral_norm)(features, *labels)
 
 
 def _one_hot(x: Array, labels: Array, num_classes: int) -> Array:

@@ -19,17 +19,21 @@ class Pyramid:
         latent_size: the length of a latent, >= 1.
         features: the channels next to the image, >= 1.
         max_features: the limit of the channels, >= 1, where each halving doubles them.
+        num_classes: K >= 2, where both networks are told labels in 0 ... K - 1; None without labels.
         spectral_norm: whose kernels are divided by their largest singular value: ``"none"``,
             ``"discriminator"`` or ``"both"`` (see `jaxgan.nn.spectral`).
     """
 
     value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    smallest_side: ClassVar[int] = 7
+    """The side down to which maps are halved."""
 
     image_size: tuple[int, int] = (28, 28)
     channels: int = 1
     latent_size: int = 128
     features: int = 64
     max_features: int = 512
+    num_classes: int | None = None
     spectral_norm: Literal["none", "discriminator", "both"] = "none"
 
     def __post_init__(self) -> None:
@@ -39,6 +43,7 @@ class Pyramid:
         require(self.channels in (1, 3), "channels", self.channels, "1 or 3")
         for name in ("latent_size", "features", "max_features"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
+        require(self.num_classes is None or self.num_classes >= 2, "num_classes", self.num_classes, ">= 2")
         allowed = ", ".join(map(repr, SPECTRAL))
         require(self.spectral_norm in SPECTRAL, "spectral_norm", self.spectral_norm, f"one of {allowed}")
 
@@ -49,13 +54,13 @@ class Pyramid:
 
     @property
     def stages(self) -> int:
-        """How often the side of an image is halved: at least twice, and until it is below 8.
+        """How often the side of an image is halved: at least twice, and until it is ``smallest_side``.
 
         >>> [Pyramid(image_size=(side, side)).stages for side in (12, 28, 32, 64)]
         [2, 2, 3, 4]
         """
         stages = 2
-        while max(self.image_size) >= 8 * 2**stages and all(
+        while max(self.image_size) > self.smallest_side * 2**stages and all(
             side % 2 ** (stages + 1) == 0 for side in self.image_size
         ):
             stages += 1

@@ -6,7 +6,8 @@ import flax.linen as linen
 import jax.numpy as jnp
 
 from jaxgan import ops
-from jaxgan.nn.layers import BatchNorm, Conv2D
+from jaxgan.nn.conditioning import normalize
+from jaxgan.nn.layers import Conv2D
 from jaxgan.nn.spectral import spectral
 from jaxgan.typing import Array
 
@@ -47,6 +48,7 @@ class ResidualBlock(linen.Module):
         features: the channels of y.
         resample: ``"none"``, ``"up"`` or ``"down"``.
         batch_norm: whether each activation normalises first.
+        num_classes: K, where that is by class; None where not.
         spectral_norm: whether kernels are spectrally normalised.
         image: whether x is an image, which no activation should cut before the first convolution.
 
@@ -61,15 +63,18 @@ class ResidualBlock(linen.Module):
     features: int
     resample: Resample = "none"
     batch_norm: bool = False
+    num_classes: int | None = None
     spectral_norm: bool = False
     image: bool = False
 
     @linen.compact
-    def __call__(self, x: Array, *, train: bool) -> Array:
-        """Maps f[N, H, W, C] to f[N, H', W', features]."""
+    def __call__(self, x: Array, *labels: Array, train: bool) -> Array:
+        """Maps f[N, H, W, C], and labels int32[N] if there are classes, to f[N, H', W', features]."""
 
         def activate(x: Array) -> Array:
-            return ops.relu(BatchNorm()(x, train=train) if self.batch_norm else x)
+            if self.batch_norm:
+                x = normalize(x, *labels, num_classes=self.num_classes, train=train)
+            return ops.relu(x)
 
         def convolve(x: Array, window: int, name: str) -> Array:
             bias = not self.batch_norm  # which would take it away again

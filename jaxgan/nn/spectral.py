@@ -8,7 +8,7 @@ import flax.linen as linen
 from jaxgan.typing import Array
 
 
-def spectral(layer: linen.Module, *, train: bool, when: bool = True) -> Callable[[Array], Array]:
+def spectral(layer: linen.Module, *, train: bool, when: bool = True) -> Callable[..., Array]:
     r"""Divides the kernel of a layer by its largest singular value, so that the layer enlarges no slope.
 
     .. math:: \bar{W} = W / \sigma(W), \qquad \sigma(W) \approx v^\top W u
@@ -23,7 +23,7 @@ def spectral(layer: linen.Module, *, train: bool, when: bool = True) -> Callable
         when: whether anything is divided; the layer itself if not, with the same parameters.
 
     Returns:
-        A function of the layer's input.
+        A function of what the layer takes.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxgan.nn import Dense
