@@ -33,6 +33,7 @@ __all__ = [
     "parallel",
     "penalties",
     "pictures",
+    "robustness",
     "run_folder",
     "run_scores",
     "runs",

@@ -147,8 +147,8 @@ def save_sweep(path: Path, members: Sequence[Mapping[str, Any]], title: str) -> 
     """Draws the scores of a sweep's members against what varies among them, each score in a plot of its own.
 
     Along the axis lies the first setting that is no seed; lines join the means over the seeds, one for each
-    combination of the other settings. A cross at the top stands for a member that diverged. Without scores,
-    there is no file.
+    combination of the other settings, as its legend says. A cross at the top stands for a member that
+    diverged. Without scores, there is no file.
 
     Args:
         path: the PNG file.
@@ -165,7 +165,7 @@ def save_sweep(path: Path, members: Sequence[Mapping[str, Any]], title: str) -> 
     for name, axes in zip(names, panels, strict=True):
         _draw_score(axes, members, name)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    if len(handles) > 1:
+    if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(handles)))
     _save(figure, path)
 
@@ -187,20 +187,21 @@ def _draw_score(axes: Any, members: Sequence[Mapping[str, Any]], name: str) -> N
     options = list(members[0]["values"])
     along = next((option for option in options if option != "seed"), "seed")
     others = [option for option in options if option not in (along, "seed")]
+    mean = ["mean over the seeds"] if "seed" in options else []
     lines: dict[str, dict[float, list[float]]] = {}
     for member in members:
-        label = ", ".join(f"{_words(option)} {member['values'][option]:g}" for option in others)
+        words = [f"{_words(option)} {member['values'][option]:g}" for option in others]
+        label = ", ".join(words + mean)
         points = lines.setdefault(label, {}).setdefault(member["values"][along], [])
         if name in member["scores"]:
             points.append(member["scores"][name])
-    mean = "mean over the seeds" if "seed" in options else None
     for color, (label, line) in enumerate(lines.items()):
         places = [place for place, values in sorted(line.items()) for _ in values]
         values = [value for _, found in sorted(line.items()) for value in found]
         axes.plot(places, values, "o", color=f"C{color}", markersize=4, alpha=0.6)
         if along != "seed":
             means = {place: np.mean(found) for place, found in sorted(line.items()) if found}
-            axes.plot(list(means), list(means.values()), color=f"C{color}", label=label or mean)
+            axes.plot(list(means), list(means.values()), color=f"C{color}", label=label or None)
     lost = sorted({member["values"][along] for member in members if member["diverged"]})
     if lost:
         high = axes.get_xaxis_transform()

@@ -1,6 +1,7 @@
 """Sweeps as their users see them: members that are runs, equal to runs of their own, stopped and resumed."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +20,7 @@ from jaxgan import pictures, runs, sweeps, zoo
 from jaxgan.cli import main
 from jaxgan.settings import defaults
 from jaxgan.sweeps import checks
+from jaxgan.sweeps.stack import stacked, take
 from jaxgan.validation import InputError
 
 GAN = ["dcgan", "--model.features", "2", "--model.image-size", "8", "8", "--model.latent-size", "4"]
@@ -104,6 +107,31 @@ def test_each_member_of_a_gan_equals_training_it_alone(swept, here):
     assert_alike(swept / NAMES[1], here / "alone", 1e-4)
     rates = [state_of(swept / name)[1].generator.opt_state.hyperparams["learning_rate"] for name in NAMES]
     np.testing.assert_allclose(rates, [1e-3, 2e-3, 1e-3, 2e-3])
+
+
+def test_each_weight_of_a_penalty_equals_training_with_it_alone():
+    model, given = zoo.get("dcgan"), defaults(zoo.get("dcgan"))
+    tiny = dataclasses.replace(given.model, features=2, image_size=(8, 8), latent_size=4)
+    choices, rest = sweeps.split(["--penalties", "r1:0.5,40:2", "--steps", "3"], given)
+    assert rest == ["--model.game.penalties", "r1:0.5:2", "--steps", "3"]
+    game = dataclasses.replace(tiny.game, penalties=(rest[1],))
+    settings = dataclasses.replace(given, batch_size=4, model=dataclasses.replace(tiny, game=game))
+    variants = sweeps.combine(settings, choices)
+    assert [variant.name for variant in variants] == ["r1-0.5", "r1-40"]
+    assert [variant.settings.model.game.penalties for variant in variants] == [("r1:0.5:2",), ("r1:40:2",)]
+    built = checks.build_members(model, choices, variants)
+    members, alone = stacked(built), model.build(variants[1].settings.model)
+    images, key = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 1)).astype(np.float32), jax.random.key(3)
+    keys, step, step_alone = jnp.stack([key, key]), jax.jit(members.step), jax.jit(alone.step)
+    state, state_alone = members.init(keys), alone.init(key)
+    for _ in range(3):
+        state, _ = step(state, {"image": np.stack([images, images])}, keys)
+        state_alone, _ = step_alone(state_alone, {"image": images}, key)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, rtol=0), take(state, 1), state_alone
+    )
+    moves = jax.tree.map(lambda leaf: np.abs(leaf[0] - leaf[1]).max(), state.discriminator.params)
+    assert max(jax.tree.leaves(moves)) > 1e-5  # the weight is not without effect
 
 
 @pytest.mark.slow
@@ -322,6 +350,11 @@ def test_a_number_built_into_the_program_is_found_by_its_program(monkeypatch):
         (["dcgan", "--steps", "10,20"], "--steps is 10,20; it takes one value in a sweep"),
         (["dcgan", "--model.slope", "0.1,0.2"], "--model.slope is 0.1,0.2; it takes one value in a sweep"),
         (["dcgan", "--ema-decay", "0.9,0.99"], "--ema-decay is 0.9,0.99; it takes one value in a sweep"),
+        (["dcgan", "--penalties", "r1:1,x"], "--r1 is '1,x'; it must be numbers with commas between them"),
+        (["dcgan", "--penalties", "r1:1,-1:4"], "the weight of r1 is -1.0; it must be >= 0"),
+        (["dcgan", "--penalties", "r1:1,2:0"], "the interval of r1 is 0; it must be >= 1"),
+        (["dcgan", "--penalties", "r9:1,2"], "penalty is 'r9'; it must be one of balanced_consistency"),
+        (["dcgan", "--r1", "1,2"], "penalty is 'r1'; it must be one of the game's: it has none"),
         (["cnn", "--seed", "0-1", "--model.num-classes", "4"], "num-classes"),
         (["cnn", "--seed", "0-1", "--parallel", "pmap"], "parallel is 'pmap'; it must be 'jit' in a sweep"),
         (["dcgn", "--seed", "0-1"], "model is 'dcgn'"),

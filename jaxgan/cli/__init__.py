@@ -52,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: what stands after ``jaxgan``; the process's own arguments by default.
 
     Returns:
-        The exit status: 0, 1 for a run that diverged, 2 for bad input, 128 + N after signal N.
+        The exit status: 0, 1 for a run that diverged or stopped on a failure (``--stop-on``), 2 for bad
+        input, 128 + N after signal N.
     """
     try:
         status = _main(sys.argv[1:] if arguments is None else arguments)

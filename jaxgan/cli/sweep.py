@@ -22,7 +22,8 @@ USAGE = """usage: jaxgan sweep MODEL --OPTION VALUES [--OPTION VALUES ...] [OPTI
 
 Trains a model with every combination of the values, all members in one program. VALUES are numbers with
 commas between them, or a range of whole numbers: --seed 0-3 --learning-rate 1e-4,2e-4 makes eight members.
-What may vary is the seed and the numbers that a model keeps in its state: learning rates and the like.
+What may vary is the seed and the numbers that a model keeps in its state: learning rates and the like, and
+the weights of penalties, as in --penalties r1:0.1,1:4.
 An option may leave out its path: --learning-rate stands for that of every optimiser.
 
 models:

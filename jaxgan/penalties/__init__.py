@@ -17,7 +17,7 @@ from jaxgan.penalties.slopes import (
     squared_slopes,
 )
 from jaxgan.penalties.table import PENALTIES, Augment, Inputs, Penalty, get
-from jaxgan.penalties.terms import ON_LOGITS, ON_SLOPES, WEIGHTS, Term, parse, parse_all
+from jaxgan.penalties.terms import ON_LOGITS, ON_SLOPES, WEIGHTS, Term, parse, parse_all, reweight
 
 __all__ = [
     "ON_LOGITS",
@@ -42,6 +42,7 @@ __all__ = [
     "parse_all",
     "r1",
     "r2",
+    "reweight",
     "squared_slopes",
     "update_anchors",
 ]

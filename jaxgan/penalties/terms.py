@@ -76,6 +76,23 @@ def parse_all(specs: tuple[str, ...]) -> tuple[Term, ...]:
     return terms
 
 
+def reweight(specs: tuple[str, ...], name: str, weight: float) -> tuple[str, ...]:
+    """Gives one of several penalties another weight.
+
+    Raises:
+        InputError: it is none of them.
+
+    >>> reweight(("r1:10:16", "r2"), "r1", 0.5)
+    ('r1:0.5:16', 'r2')
+    """
+    terms = parse_all(specs)
+    names = [term.name for term in terms]
+    require(name in names, "penalty", name, "one of the game's: " + (" ".join(specs) or "it has none"))
+    place = names.index(name)
+    number = repr(float(weight)).removesuffix(".0")
+    return (*specs[:place], f"{name}:{number}:{terms[place].every}", *specs[place + 1 :])
+
+
 def _number(what: str, text: str, kind: type[float] | type[int]) -> float:
     try:
         return kind(text)

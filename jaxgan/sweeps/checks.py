@@ -35,7 +35,8 @@ def may_vary(settings: Settings, trainable: GAN | Classifier) -> list[str]:
     ['seed', 'learning-rate', 'b1', 'b2', 'eps']
     """
     state = jax.eval_shape(trainable.init, jax.random.key(0))
-    arrays = {_name(path[-1]) for path, leaf in jax.tree_util.tree_leaves_with_path(state) if leaf.ndim == 0}
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    arrays = {_name(entry) for path, leaf in leaves if leaf.ndim == 0 for entry in path[-2:]}
     found = [name for name in numbers(settings) if name.startswith(OF_THE_MODEL)]
     last = [name.rpartition(".")[2] for name in found]
     return [SEED, *dict.fromkeys(name for name in last if name.replace("-", "_") in arrays)]

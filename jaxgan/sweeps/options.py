@@ -6,9 +6,10 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxgan import penalties
 from jaxgan.settings import Settings
 from jaxgan.validation import InputError
 
@@ -16,6 +17,7 @@ Number = int | float
 
 MOST = 4096
 """More members than this are a slip of the finger."""
+PENALTIES = "penalties"
 ALLOWED = "numbers with commas between them, or a range of whole numbers such as 0-3"
 NOTHING_VARIES = (
     "a sweep needs an option with several values, such as --seed 0-3 or --learning-rate 1e-4,2e-4"
@@ -55,6 +57,8 @@ class Variant(NamedTuple):
 def numbers(settings: Any, prefix: str = "") -> dict[str, type]:
     """Lists the settings that take one number, by their dotted names, each with int or float.
 
+    The weight of a penalty is one of them, whether the game has that penalty or not.
+
     >>> from jaxgan import zoo
     >>> from jaxgan.settings import defaults
     >>> found = numbers(defaults(zoo.get("cnn")))
@@ -68,6 +72,9 @@ def numbers(settings: Any, prefix: str = "") -> dict[str, type]:
         if dataclasses.is_dataclass(value):
             found |= numbers(value, f"{name}.")
             continue
+        if field.name == PENALTIES:
+            found |= {f"{name}.{penalty.replace('_', '-')}": float for penalty in penalties.PENALTIES}
+            continue
         hint = hints[field.name]
         kinds = set(hint.__args__ if isinstance(hint, types.UnionType) else (hint,)) - {types.NoneType}
         if kinds in ({int}, {float}):
@@ -78,7 +85,8 @@ def numbers(settings: Any, prefix: str = "") -> dict[str, type]:
 def split(arguments: Sequence[str], settings: Settings) -> tuple[list[Choice], list[str]]:
     """Takes the options with several values out of the arguments of a command.
 
-    An option may leave out its path: ``--learning-rate`` stands for that of every optimiser.
+    An option may leave out its path: ``--learning-rate`` stands for that of every optimiser. A penalty with
+    several weights, as in ``--penalties r1:0.1,1:4``, is an option with the name of the penalty.
 
     Args:
         arguments: what stands after the name of the model.
@@ -100,7 +108,7 @@ def split(arguments: Sequence[str], settings: Settings) -> tuple[list[Choice], l
     choices: list[Choice] = []
     rest: list[str] = []
     given: list[str] = []
-    for argument, text, used in _pairs(arguments):
+    for argument, text, used in _pairs(list(_name_weights(arguments, known))):
         option = argument.removeprefix("--").replace("_", "-")
         fields = (option,) if option in known else tuple(n for n in known if n.endswith(f".{option}"))
         if text is None or not fields:
@@ -114,6 +122,34 @@ def split(arguments: Sequence[str], settings: Settings) -> tuple[list[Choice], l
         else:
             choices.append(Choice(option, fields, *_read(option, text, {known[field] for field in fields})))
     return choices, rest
+
+
+def _name_weights(arguments: Sequence[str], known: Iterable[str]) -> Iterator[str]:
+    """Spells out the option of penalties; those with several weights keep the first, all follow by name.
+
+    >>> known = ["model.game.penalties.r1"]
+    >>> list(_name_weights(["--penalties", "r1:0.1,1:4"], known))
+    ['--model.game.penalties', 'r1:0.1:4', '--r1', '0.1,1']
+    """
+    settings = {name.rpartition(".")[0] for name in known if f".{PENALTIES}." in name}
+    inside, weights = False, list[str]()
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if not argument.startswith("--"):
+            text = argument
+        elif spelt := [each for each in settings if f".{each}".endswith(f".{name[2:]}")]:
+            inside = True
+            yield f"--{spelt[0]}"
+            if not equals:
+                continue
+        else:
+            inside, text = False, argument
+        penalty, *numbers_of = text.split(":")
+        if inside and penalty in penalties.PENALTIES and numbers_of and "," in numbers_of[0]:
+            weights += [f"--{penalty}", numbers_of[0]]
+            text = ":".join([penalty, numbers_of[0].split(",")[0], *numbers_of[1:]])
+        yield text
+    yield from weights
 
 
 def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str | None, list[str]]]:
@@ -211,5 +247,7 @@ def _changed(settings: Settings, choices: Sequence[Choice], values: Sequence[Num
 
 def _set(settings: Any, path: Sequence[str], value: Number) -> Any:
     first, *others = path
+    if isinstance(settings, tuple):
+        return penalties.reweight(settings, first, value)
     new = _set(getattr(settings, first), others, value) if others else value
     return dataclasses.replace(settings, **{first: new})

@@ -269,10 +269,8 @@ def _go(
 def _draw(path: Path, found: record.Record) -> None:
     rows = [dataclasses.asdict(row) for row in found.members]
     title = f"{path.name}: {len(rows)} members of {found.model} after {found.steps} steps"
-    options = found.members[0].values
-    lines = "\nlines join the means over the seeds" if checks.SEED in options and len(options) > 1 else ""
     try:
-        pictures.save_sweep(path / PICTURE, rows, title + lines)
+        pictures.save_sweep(path / PICTURE, rows, title)
     except OSError as error:
         raise InputError(f"{path / PICTURE} cannot be written: {error.strerror}") from None
 
