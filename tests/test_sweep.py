@@ -123,7 +123,7 @@ def test_each_weight_of_a_penalty_equals_training_with_it_alone():
     members, alone = stacked(built), model.build(variants[1].settings.model)
     images, key = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8, 1)).astype(np.float32), jax.random.key(3)
     keys, step, step_alone = jnp.stack([key, key]), jax.jit(members.step), jax.jit(alone.step)
-    state, state_alone = members.init(keys), alone.init(key)
+    state, state_alone = jax.jit(members.init)(keys), jax.jit(alone.init)(key)
     for _ in range(3):
         state, _ = step(state, {"image": np.stack([images, images])}, keys)
         state_alone, _ = step_alone(state_alone, {"image": images}, key)
