@@ -94,8 +94,8 @@ def build(config: Config = CIFAR10) -> GAN:
 
     >>> import jax
     >>> gan = build(Config(features=4))
-    >>> state = gan.init(jax.random.key(0))
-    >>> gan.sample(state, jax.random.key(1), 2).shape
+    >>> state = jax.eval_shape(gan.init, jax.random.key(0))
+    >>> jax.eval_shape(lambda state, key: gan.sample(state, key, 2), state, jax.random.key(1)).shape
     (2, 28, 28, 1)
     """
     return adversarial(
