@@ -43,7 +43,7 @@ def initial(way):
 
 
 @functools.cache
-def stepped(way, mode):
+def stepped(way):
     """The states after one step and after two, the metrics of the first, and the number of traces."""
     traces = []
 
@@ -51,7 +51,7 @@ def stepped(way, mode):
         traces.append(1)
         return built(way)[1].step(*arguments)
 
-    layout = parallel.layout(mode)
+    layout = parallel.layout()
     state, key = layout.put_state(initial(way)), layout.put_state(KEY)
     compiled = layout.compile(step)
     first, metrics = jax.device_get(compiled(state, layout.put_batch(batch()), key))
@@ -66,7 +66,7 @@ def sampler(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_step_is_traced_once_and_keeps_the_structure(way):
-    _, state, metrics, traces = stepped(way, "jit")
+    _, state, metrics, traces = stepped(way)
     assert traces == 1
     described = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree) for tree in (initial(way), state)]
     assert described[0] == described[1]
@@ -76,7 +76,7 @@ def test_a_step_is_traced_once_and_keeps_the_structure(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_image_is_drawn_by_its_own_label(way):
-    state = stepped(way, "jit")[1]
+    state = stepped(way)[1]
     mixed = sampler(way)(state, KEY, 3, jnp.array([0, 1, 2]))
     for label in range(CLASSES):
         alike = sampler(way)(state, KEY, 3, jnp.full(3, label))
@@ -87,7 +87,7 @@ def test_an_image_is_drawn_by_its_own_label(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_labels_that_are_not_given_are_drawn(way):
-    state = stepped(way, "jit")[1]
+    state = stepped(way)[1]
     labels = draw_labels(jax.random.fold_in(KEY, 1), 3, CLASSES)
     np.testing.assert_array_equal(sampler(way)(state, KEY, 3), sampler(way)(state, KEY, 3, labels))
 
@@ -98,7 +98,7 @@ def test_a_projection_judges_each_image_by_itself(monkeypatch):
     arguments = jax.tree.map(jnp.asarray, (initial("projection"), batch()))
     twice, _ = parallel.compile_function(built("projection")[1].step)(*arguments, KEY)
     monkeypatch.undo()
-    once = stepped("projection", "jit")[0]
+    once = stepped("projection")[0]
     for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(twice), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
@@ -124,7 +124,7 @@ def test_an_auxiliary_classifier_adds_how_wrong_it_is_of_the_labels():
         told = jax.nn.softplus(-real) + jax.nn.softplus(fake) + real_wrong + fake_wrong
         return told.mean(), (jax.nn.softplus(-fake) + fake_wrong).mean()
 
-    state, metrics = initial("auxiliary"), stepped("auxiliary", "jit")[2]
+    state, metrics = initial("auxiliary"), stepped("auxiliary")[2]
     found = metrics["discriminator_loss"], metrics["generator_loss"]
     np.testing.assert_allclose(found, losses(state.generator, state.discriminator), rtol=1e-5)
 
