@@ -12,9 +12,6 @@ from jaxgan.checkpoint import Checkpoints
 from jaxgan.steps import GAN, Classifier
 from jaxgan.steps.state import apply_network
 
-pytestmark = pytest.mark.smoke
-
-
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
 GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
@@ -68,6 +65,7 @@ def assert_equal(first, second):
     jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_the_module_says_what_it_is(name):
     model, config, trainable = built(name)
@@ -77,6 +75,7 @@ def test_the_module_says_what_it_is(name):
     assert model.networks(config)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_a_step_keeps_the_structure_and_moves_the_numbers(name):
     before, state, metrics = stepped(name, "jit")
@@ -113,6 +112,7 @@ def test_a_discriminator_said_to_judge_each_image_alone_does(name):
     np.testing.assert_allclose(alone, together[:1], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_a_state_survives_a_checkpoint(name, tmp_path):
     state = stepped(name, "jit")[1]
@@ -124,6 +124,7 @@ def test_a_state_survives_a_checkpoint(name, tmp_path):
     assert jax.tree.structure(found.state) == jax.tree.structure(state)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_what_it_makes_is_in_range(name):
     _, config, trainable = built(name)
@@ -138,6 +139,7 @@ def test_what_it_makes_is_in_range(name):
         np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", GANS)
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_a_players_update_leaves_the_other_alone(name, player):
