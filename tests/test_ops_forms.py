@@ -175,6 +175,18 @@ def test_maps_nest(wanted, inner):
             np.testing.assert_allclose(mapped[i, j], function(a, b), atol=1e-9)
 
 
+@pytest.mark.parametrize("wanted", MAPS)
+def test_groups_are_blocks_of_one_kernel(wanted):
+    geometry = STRIDED._replace(groups=3)
+    shapes = {"image": (2, 5, 6, 6), "kernel": (3, 4, 2, 9), "output": (2, *geometry.output, 9)}
+    takes = {"output": ("image", "kernel"), "image": ("output", "kernel"), "kernel": ("image", "output")}
+    random = np.random.default_rng(0)
+    pair = [jnp.asarray(random.standard_normal(shapes[name]), jnp.float32) for name in takes[wanted]]
+    plain, blocks = (forms.FORMS[wanted][form](geometry, *pair) for form in ("lax", "blocks"))
+    assert plain.shape == shapes[wanted]
+    np.testing.assert_allclose(blocks, plain, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("wanted", MAPS)
 def test_groups_can_be_mapped(wanted):

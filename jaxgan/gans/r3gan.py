@@ -33,14 +33,14 @@ class Config(nn.Pyramid):
         blocks: the residual blocks at each size, >= 1.
         expansion: how many times wider a block is inside, >= 1.
         group_width: the channels of a group of its 3x3 convolution, >= 1, or their largest common divisor
-            with the block's; None for one group, as on CPU grouped convolutions are many times slower.
+            with the block's.
         game: the loss, the penalties and the optimisers.
     """
 
     latent_size: int = 64
     blocks: int = 2
     expansion: int = 2
-    group_width: int | None = 16
+    group_width: int = 16
     game: Adversarial = Adversarial(
         loss="relativistic",
         penalties=("r1:0.1", "r2:0.1"),
@@ -51,10 +51,8 @@ class Config(nn.Pyramid):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("blocks", "expansion"):
+        for name in ("blocks", "expansion", "group_width"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
-        group = self.group_width
-        require(group is None or group >= 1, "group_width", group, ">= 1 or None")
 
     @property
     def all_blocks(self) -> int:
@@ -70,7 +68,6 @@ CIFAR10 = Config(image_size=(32, 32), channels=3)
 DIGITS = Config(
     features=16,
     blocks=1,
-    group_width=None,
     game=dataclasses.replace(CIFAR10.game, penalties=("r1:1", "r2:1"), ema_decay=0.99),
 )
 RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
@@ -89,7 +86,7 @@ class _Block(linen.Module):
     def __call__(self, x: Array, spectral: Spectral) -> Array:
         config = self.config
         inside = x.shape[-1] * config.expansion
-        groups = inside // math.gcd(inside, config.group_width or inside)
+        groups = inside // math.gcd(inside, config.group_width)
         # Zhang et al., arXiv:1901.09321: variances fall with the number of blocks, the last kernel is zero.
         init = linen.initializers.variance_scaling(2 * config.all_blocks**-0.5, "fan_in", "normal")
         y = spectral(nn.Conv2D(inside, window=1, kernel_init=init))(x)

@@ -45,8 +45,8 @@ def fits(wanted: str, form: str, geometry: Geometry) -> bool:
     >>> [form for form in FORMS["image"] if fits("image", form, geometry)]
     ['lax', 'product']
     """
-    if geometry.groups > 1:
-        return form == "lax"
+    if geometry.groups > 1 or form == "blocks":
+        return form == "lax" or (form == "blocks" and geometry.groups > 1)
     if form == "fourier" or (wanted, form) == ("image", "canonical"):
         return geometry.strides == (1, 1)
     return form != "product" or geometry.dilations == (1, 1)
@@ -89,11 +89,10 @@ def choose(
     >>> [choose(platform, "image", geometry, *shapes, dtype="float32") for platform in ("cpu", None)]
     ['product', 'lax']
     """
-    plain = (
-        platform != "cpu" or geometry.groups > 1 or 0 in (*left, *right, *geometry.output, *geometry.image)
-    )
-    if plain:
+    if platform != "cpu" or 0 in (*left, *right, *geometry.output, *geometry.image):
         return "lax"
+    if geometry.groups > 1:
+        return "blocks" if geometry.groups <= FEW_GROUPS[wanted] else "lax"
     precise = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4  # no half, no integers
     if precise and fourier.saving(geometry, *_sizes(wanted, left, right)) >= FOURIER_PAYS:
         return "fourier"
@@ -234,19 +233,52 @@ def _tap_slices(geometry: Geometry, axis: int) -> list[slice]:
     return [slice(start, start + extent, geometry.strides[axis]) for start in starts]
 
 
+def _with_blocks(geometry: Geometry, image: Array, kernel: Array, wanted: str) -> Array:
+    """For groups: one convolution with a kernel that has zeros between them."""
+    groups = geometry.groups
+    parts = kernel.reshape(*kernel.shape[:3], groups, -1)
+    apart = jnp.eye(groups, dtype=kernel.dtype).reshape(1, 1, groups, 1, groups, 1)
+    whole = (parts[:, :, jnp.newaxis] * apart).reshape(*kernel.shape[:2], -1, kernel.shape[3])
+    return compute("cpu", wanted, geometry._replace(groups=1), image, whole, members=False)
+
+
+def _output_blocks(geometry: Geometry, x: Array, kernel: Array) -> Array:
+    return _with_blocks(geometry, x, kernel, "output")
+
+
+def _image_blocks(geometry: Geometry, y: Array, kernel: Array) -> Array:
+    return _with_blocks(geometry, y, kernel, "image")
+
+
+def _kernel_blocks(geometry: Geometry, x: Array, y: Array) -> Array:
+    """For groups: the kernel of one convolution, of which only the groups' own parts are kept."""
+    groups = geometry.groups
+    whole = compute("cpu", "kernel", geometry._replace(groups=1), x, y, members=False)
+    parts = whole.reshape(*geometry.window, groups, -1, groups, y.shape[3] // groups)
+    own = jnp.stack([parts[:, :, group, :, group] for group in range(groups)], axis=3)
+    return own.reshape(*geometry.window, -1, y.shape[3])
+
+
 FORMS: dict[str, dict[str, Form]] = {
-    "output": {"lax": _output_lax, "patches": _output_patches, "fourier": fourier.output},
+    "output": {
+        "lax": _output_lax,
+        "patches": _output_patches,
+        "fourier": fourier.output,
+        "blocks": _output_blocks,
+    },
     "image": {
         "lax": _image_lax,
         "canonical": _image_canonical,
         "product": _image_product,
         "fourier": fourier.image,
+        "blocks": _image_blocks,
     },
     "kernel": {
         "lax": _kernel_lax,
         "canonical": _kernel_canonical,
         "patches": _kernel_patches,
         "fourier": fourier.kernel,
+        "blocks": _kernel_blocks,
     },
 }
 """For each map the forms that compute it, by name."""
@@ -256,6 +288,9 @@ FEW_CHANNELS = 4
 
 MOST_TAPS = 64
 """Up to how many numbers under a window, of all its channels, "patches" may write out."""
+
+FEW_GROUPS = {"output": 8, "image": 64, "kernel": 64}
+"""Up to how many groups of channels the form "blocks" is faster on CPU than groups themselves; measured."""
 
 FEW_MEMBERS = 8
 """Up to how many members are written out on CPU, one after the other; more of them run in a loop."""
