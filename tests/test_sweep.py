@@ -360,7 +360,7 @@ def test_a_number_built_into_the_program_is_found_by_its_program(monkeypatch):
         (["dcgn", "--seed", "0-1"], "model is 'dcgn'"),
         (["--seed", "0-1"], "name a model first"),
         (["dcgan", "--seed", "0-1", "--batch-size", "5000"], "batch_size is 5000; it must be at most 1438"),
-        (["dcgan", "--seed", "0-1", "--out", "/proc/sweep"], "cannot be"),
+        (["dcgan", "--seed", "0-1", "--no-scores", "--out", "/proc/sweep"], "cannot be"),
         (["--resume"], "--resume needs --out"),
         (["--resume", "--out", "nowhere"], "nowhere does not exist"),
     ],
