@@ -20,7 +20,7 @@ from typing import ClassVar, Literal, get_args
 import flax.linen as linen
 
 from jaxgan import nn, ops
-from jaxgan.steps import GAN, Adversarial, Recipe, adversarial
+from jaxgan.steps import GAN, Adversarial, Recipe, adversarial_of
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
@@ -171,15 +171,7 @@ def build(config: Config = MNIST) -> GAN:
     >>> gan.sample(state, jax.random.key(1), 2).shape
     (2, 28, 28, 1)
     """
-    return adversarial(
-        Generator(config),
-        Discriminator(config),
-        latent_size=config.latent_size,
-        image_shape=config.image_shape,
-        config=config.game,
-        per_image=True,
-        num_classes=config.num_classes,
-    )
+    return adversarial_of(networks(config), config.game, num_classes=config.num_classes)
 
 
 def networks(config: Config = MNIST) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
@@ -188,7 +180,4 @@ def networks(config: Config = MNIST) -> dict[str, tuple[linen.Module, tuple[int,
     >>> [shape for _, shape in networks().values()]
     [(100,), (28, 28, 1)]
     """
-    return {
-        "generator": (Generator(config), (config.latent_size,)),
-        "discriminator": (Discriminator(config), config.image_shape),
-    }
+    return config.players(Generator(config), Discriminator(config))

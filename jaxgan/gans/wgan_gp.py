@@ -12,7 +12,7 @@ import math
 import flax.linen as linen
 
 from jaxgan import nn, ops
-from jaxgan.steps import GAN, Adam, Adversarial, Recipe, adversarial
+from jaxgan.steps import GAN, Adam, Adversarial, Recipe, adversarial_of
 from jaxgan.typing import Array
 
 ADAM = Adam(learning_rate=1e-4, b1=0.0, b2=0.9)
@@ -96,15 +96,7 @@ def build(config: Config = CIFAR10) -> GAN:
     >>> jax.eval_shape(lambda state, key: gan.sample(state, key, 2), state, jax.random.key(1)).shape
     (2, 28, 28, 1)
     """
-    return adversarial(
-        Generator(config),
-        Discriminator(config),
-        latent_size=config.latent_size,
-        image_shape=config.image_shape,
-        config=config.game,
-        per_image=True,
-        num_classes=config.num_classes,
-    )
+    return adversarial_of(networks(config), config.game, num_classes=config.num_classes)
 
 
 def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
@@ -113,7 +105,4 @@ def networks(config: Config = CIFAR10) -> dict[str, tuple[linen.Module, tuple[in
     >>> [shape for _, shape in networks().values()]
     [(128,), (32, 32, 3)]
     """
-    return {
-        "generator": (Generator(config), (config.latent_size,)),
-        "discriminator": (Discriminator(config), config.image_shape),
-    }
+    return config.players(Generator(config), Discriminator(config))

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import ClassVar, Literal
 
+import flax.linen as linen
+
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
@@ -91,6 +93,15 @@ class Pyramid:
         False
         """
         return self.spectral_norm in ("both", player)
+
+    def players(
+        self, generator: linen.Module, discriminator: linen.Module
+    ) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+        """Names both networks, each with the shape of one input, labels aside."""
+        return {
+            "generator": (generator, (self.latent_size,)),
+            "discriminator": (discriminator, self.image_shape),
+        }
 
 
 def spread(x: Array, size: tuple[int, int]) -> Array:

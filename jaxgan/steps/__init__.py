@@ -1,6 +1,6 @@
 """What every trainable shares: the records, the states, and the steps that update them."""
 
-from jaxgan.steps.adversarial import adversarial
+from jaxgan.steps.adversarial import adversarial, adversarial_of
 from jaxgan.steps.optimizer import Adam
 from jaxgan.steps.records import GAN, Classifier, Recipe
 from jaxgan.steps.rules import Adversarial
@@ -17,5 +17,6 @@ __all__ = [
     "NetState",
     "Recipe",
     "adversarial",
+    "adversarial_of",
     "supervised",
 ]

@@ -1,6 +1,7 @@
 """A GAN of two networks and the rules of their game."""
 
 import functools
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
@@ -73,3 +74,37 @@ def adversarial(
         return evaluate_network(generator, *averaged(state, state.generator), *inputs)
 
     return GAN(functools.partial(game.init, rules), functools.partial(game.step, rules), sample)
+
+
+def adversarial_of(
+    networks: Mapping[str, tuple[nn.Module, tuple[int, ...]]],
+    config: Adversarial,
+    *,
+    num_classes: int | None = None,
+) -> GAN:
+    """Makes a GAN of what a file of the zoo names as its networks; each image must be judged by itself.
+
+    Args:
+        networks: ``generator`` and ``discriminator``, each with the shape of one input, labels aside.
+        config: how the game is played.
+        num_classes: K, where the game is conditioned on labels; None where not.
+
+    Returns:
+        That of `adversarial`, for discriminators of which each logit depends on its own image alone.
+
+    Raises:
+        InputError: as `adversarial`.
+    """
+    (generator, (latent_size,)), (discriminator, image_shape) = (
+        networks[player] for player in ("generator", "discriminator")
+    )
+    height, width, channels = image_shape
+    return adversarial(
+        generator,
+        discriminator,
+        latent_size=latent_size,
+        image_shape=(height, width, channels),
+        config=config,
+        per_image=True,
+        num_classes=num_classes,
+    )
