@@ -14,6 +14,8 @@ from jaxgan.steps.state import apply_network
 
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
+QUICK = {("cnn", "pmap"), ("dcgan", "shard_map"), ("wgan_gp", "shard_map")}
+"""Which models, run how, the fast tests compare with ``jax.jit``; the slow ones compare all."""
 GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
 
 
@@ -88,8 +90,14 @@ def test_a_step_keeps_the_structure_and_moves_the_numbers(name):
     assert np.mean(jax.tree.leaves(changed)) > 0.5
 
 
-@pytest.mark.parametrize("mode", [pytest.param("pmap", marks=pytest.mark.slow), "shard_map"])
-@pytest.mark.parametrize("name", zoo.trainable())
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pytest.param(name, mode, marks=() if (name, mode) in QUICK else pytest.mark.slow)
+        for name in zoo.trainable()
+        for mode in ("pmap", "shard_map")
+    ],
+)
 def test_every_way_of_running_gives_the_same(name, mode):
     for a, b in zip(*(jax.tree.leaves(stepped(name, m)[1]) for m in ("jit", mode)), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
