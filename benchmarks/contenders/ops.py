@@ -25,6 +25,7 @@ class Layer(NamedTuple):
         features: O of y.
         stride: between windows.
         pads: before and after each side.
+        groups: of the channels.
     """
 
     side: int
@@ -33,6 +34,7 @@ class Layer(NamedTuple):
     features: int
     stride: int
     pads: tuple[int, int]
+    groups: int = 1
 
 
 LAYERS = {
@@ -42,9 +44,10 @@ LAYERS = {
     "conv 3x3 32>64 on 13x13": Layer(13, 32, 3, 64, 1, (0, 0)),
     "conv 3x3 128>128 on 8x8": Layer(8, 128, 3, 128, 1, (1, 1)),
     "conv 3x3 64>64 on 32x32": Layer(32, 64, 3, 64, 1, (1, 1)),
+    "conv 3x3 128>128 in 8 groups on 14x14": Layer(14, 128, 3, 128, 1, (1, 1), groups=8),
 }
 """The convolutions of the DCGAN (a transposed one is the map "image" of its convolution) and of the CNN, and
-two of the shapes that deeper networks are made of."""
+three of the shapes that deeper networks are made of."""
 
 OTHERS = ("batch norm", "dropout", "max pool", "average pool", "dense")
 """The ops of one form, on f32[N, 14, 14, 64]."""
@@ -73,6 +76,7 @@ def geometry_of(layer: Layer) -> Any:
         window=(layer.window,) * 2,
         strides=(layer.stride,) * 2,
         pads=(layer.pads,) * 2,
+        groups=layer.groups,
     )
 
 
@@ -84,7 +88,7 @@ def shapes_of(layer: Layer, wanted: str, batch_size: int) -> tuple[tuple[int, ..
     """
     x = (batch_size, layer.side, layer.side, layer.channels)
     y = (batch_size, *geometry_of(layer).output, layer.features)
-    kernel = (layer.window, layer.window, layer.channels, layer.features)
+    kernel = (layer.window, layer.window, layer.channels // layer.groups, layer.features)
     return {"output": (x, kernel), "image": (y, kernel), "kernel": (x, y)}[wanted]
 
 

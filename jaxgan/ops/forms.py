@@ -289,7 +289,7 @@ FEW_CHANNELS = 4
 MOST_TAPS = 64
 """Up to how many numbers under a window, of all its channels, "patches" may write out."""
 
-FEW_GROUPS = {"output": 8, "image": 64, "kernel": 64}
+FEW_GROUPS = {"output": 4, "image": 64, "kernel": 64}
 """Up to how many groups of channels the form "blocks" is faster on CPU than groups themselves; measured."""
 
 FEW_MEMBERS = 8
