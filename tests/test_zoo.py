@@ -1,5 +1,6 @@
 """The contract that every model of the zoo keeps."""
 
+import dataclasses
 import functools
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 from jaxgan import parallel, zoo
 from jaxgan.checkpoint import Checkpoints
 from jaxgan.steps import GAN, Classifier
-from jaxgan.steps.state import apply_network
+from jaxgan.steps.state import apply_network, parameter_count
 
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
@@ -160,3 +161,21 @@ def test_a_players_update_leaves_the_other_alone(name, player):
     other = {"generator": "discriminator", "discriminator": "generator"}[player]
     same = jax.tree.map(np.array_equal, getattr(before, other).params, getattr(after, other).params)
     assert not all(jax.tree.leaves(same))
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", GANS)
+def test_with_classes_labels_reach_both_networks(name):
+    """Traced, not computed: the networks of the game take labels, and their params know the classes."""
+    model = zoo.get(name)
+    config = dataclasses.replace(built(name)[1], num_classes=3)
+    gan = model.build(config)
+    state, plain = (jax.eval_shape(build.init, KEY) for build in (gan, built(name)[2]))
+    for player in ("generator", "discriminator"):
+        counts = [parameter_count(getattr(each, player).params) for each in (state, plain)]
+        assert counts[0] > counts[1]
+    stepped, _ = jax.eval_shape(gan.step, state, batch(config), KEY)
+    assert jax.tree.structure(stepped) == jax.tree.structure(state)
+    labels = jnp.array([0, 2, 1])
+    images = jax.eval_shape(lambda state: gan.sample(state, KEY, 3, labels), state)
+    assert images.shape == (3, *config.image_shape)
