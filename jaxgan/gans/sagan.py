@@ -8,7 +8,6 @@ Departure: both players' updates start from the same weights and images.
 import dataclasses
 import functools
 import math
-from typing import Literal
 
 import flax.linen as linen
 
@@ -31,7 +30,7 @@ class Config(nn.Pyramid):
         game: the loss and the optimisers.
     """
 
-    spectral_norm: Literal["none", "discriminator", "both"] = "both"
+    spectral_norm: nn.Normalized = "both"
     attention_stage: int = 1
     game: Adversarial = Adversarial(loss="hinge", generator=GENERATOR, discriminator=DISCRIMINATOR)
 

@@ -7,7 +7,6 @@ last of the discriminator's updates and the generator's start from the same weig
 import dataclasses
 import functools
 import math
-from typing import Literal
 
 import flax.linen as linen
 
@@ -27,7 +26,7 @@ class Config(nn.Pyramid):
         game: the loss, the discriminator's updates and the optimisers.
     """
 
-    spectral_norm: Literal["none", "discriminator", "both"] = "discriminator"
+    spectral_norm: nn.Normalized = "discriminator"
     game: Adversarial = Adversarial(loss="hinge", discriminator_steps=5, generator=ADAM, discriminator=ADAM)
 
 

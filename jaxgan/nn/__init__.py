@@ -4,7 +4,7 @@ from jaxgan.nn.attention import SelfAttention
 from jaxgan.nn.channel_attention import CBAM, SqueezeExcite
 from jaxgan.nn.conditioning import ConditionalBatchNorm, Projection, concatenate_labels, judge, normalize
 from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout
-from jaxgan.nn.pyramid import Pyramid, spread
+from jaxgan.nn.pyramid import Normalized, Pyramid, spread
 from jaxgan.nn.residual import ResidualBlock, double, halve
 from jaxgan.nn.spectral import spectral
 
@@ -16,6 +16,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Normalized",
     "Projection",
     "Pyramid",
     "ResidualBlock",

@@ -1,14 +1,15 @@
 """The settings that the networks of many GANs share: an image, and the smaller maps that it is made of."""
 
 import dataclasses
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import flax.linen as linen
 
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
-SPECTRAL = ("none", "discriminator", "both")
+Normalized = Literal["none", "discriminator", "both"]
+"""Whose kernels are spectrally normalised."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class Pyramid:
     features: int = 64
     max_features: int = 512
     num_classes: int | None = None
-    spectral_norm: Literal["none", "discriminator", "both"] = "none"
+    spectral_norm: Normalized = "none"
 
     def __post_init__(self) -> None:
         sides = self.image_size
@@ -46,8 +47,9 @@ class Pyramid:
         for name in ("latent_size", "features", "max_features"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         require(self.num_classes is None or self.num_classes >= 2, "num_classes", self.num_classes, ">= 2")
-        allowed = ", ".join(map(repr, SPECTRAL))
-        require(self.spectral_norm in SPECTRAL, "spectral_norm", self.spectral_norm, f"one of {allowed}")
+        known = get_args(Normalized)
+        allowed = "one of " + ", ".join(map(repr, known))
+        require(self.spectral_norm in known, "spectral_norm", self.spectral_norm, allowed)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -45,8 +45,10 @@ def fits(wanted: str, form: str, geometry: Geometry) -> bool:
     >>> [form for form in FORMS["image"] if fits("image", form, geometry)]
     ['lax', 'product']
     """
-    if geometry.groups > 1 or form == "blocks":
-        return form == "lax" or (form == "blocks" and geometry.groups > 1)
+    if geometry.groups > 1:
+        return form in ("lax", "blocks")
+    if form == "blocks":
+        return False
     if form == "fourier" or (wanted, form) == ("image", "canonical"):
         return geometry.strides == (1, 1)
     return form != "product" or geometry.dilations == (1, 1)
