@@ -6,7 +6,8 @@ its drawn images against all real ones, through the classifier that jaxgan train
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,9 @@ CAPTION = (
 class Flags:
     """Trains DCGANs for as many steps and judges their images, in jaxgan and in Keras on TensorFlow.
 
-    Each training and each judging has a process of its own. The report is written after every row.
+    Each training and each judging has a process of its own. The report is written after every row. Trainings at
+    the same time are for a device with room, such as a GPU: the scores are the same, the times are those of a
+    device that is shared. There XLA_PYTHON_CLIENT_PREALLOCATE=false lets the processes share its memory.
 
     Attributes:
         data: the images, as `jaxgan train` names them.
@@ -56,6 +59,7 @@ class Flags:
         contenders: jaxgan, keras_tensorflow; by default both.
         table: the variants; see benchmarks/ablation.toml.
         python: keras_tensorflow=PATH, its interpreter. This one by default.
+        at_once: the trainings at the same time.
         out: the file to write.
     """
 
@@ -67,6 +71,7 @@ class Flags:
     contenders: tuple[str, ...] = ()
     table: Annotated[Path, tyro.conf.arg(metavar="FILE.toml")] = TABLE
     python: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    at_once: int = 1
     training: Annotated[Training, tyro.conf.arg(name="")] = Training()
     out: Annotated[Path, tyro.conf.arg(metavar="FILE.json")] = Path("benchmark-quality.json")
 
@@ -89,10 +94,25 @@ def run(arguments: list[str]) -> int:
         if any(task.file == PEER_FILE for task in left):
             left = [with_archive(task, images, folder) for task in left]
         with screen.progress(len(left)) as say:
-            for task in left:
+
+            def do(task: Task) -> Row:
                 say(f"{task.case.contender} {task.name}")
-                trained.do_once(book, task, folder, timeout=how.timeout, interpreters=by_file)
+                return trained.do(task, folder, timeout=how.timeout, interpreters=by_file)
+
+            for row in at_once(do, left, flags.at_once):
+                book.add(row)
     return screen.finish(command, host, book.rows, flags.out, table(book.rows))
+
+
+def at_once(do: Callable[[Task], Row], tasks: Sequence[Task], count: int) -> Iterator[Row]:
+    """Does so many tasks at the same time, and gives the row of each as it ends; one that fails stops the rest."""
+    with ThreadPoolExecutor(count) as pool:
+        begun = [pool.submit(do, task) for task in tasks]
+        try:
+            for ended in as_completed(begun):
+                yield ended.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def make_tasks(flags: Flags) -> list[Task]:
@@ -104,6 +124,7 @@ def make_tasks(flags: Flags) -> list[Task]:
     for name in flags.contenders:
         peers.check_contender(name, (OURS, PEER))
     require(flags.steps >= 1, "steps", flags.steps, ">= 1")
+    require(flags.at_once >= 1, "at_once", flags.at_once, ">= 1")
     Scoring(samples=flags.samples, metrics=METRICS)
     seeds = trained.numbers(flags.training.seeds, "seeds")
     chosen = variants.choose(variants.read_table(flags.table), flags.variants)
@@ -135,6 +156,7 @@ def _case(flags: Flags, contender: str, name: str, command: str | None, seed: in
         batch_size=flags.batch_size,
         options={
             **flags.training.chosen(),
+            **({} if flags.at_once == 1 else {"at_once": flags.at_once}),
             "variant": name,
             "train": command,
             "data": flags.data,
