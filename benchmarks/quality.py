@@ -46,9 +46,9 @@ CAPTION = (
 class Flags:
     """Trains DCGANs for as many steps and judges their images, in jaxgan and in Keras on TensorFlow.
 
-    Each training and each judging has a process of its own. The report is written after every row. Trainings at
-    the same time are for a device with room, such as a GPU: the scores are the same, the times are those of a
-    device that is shared. There XLA_PYTHON_CLIENT_PREALLOCATE=false lets the processes share its memory.
+    Each training and each judging has a process of its own. The report is written after every row. Several
+    trainings at once are for a device with room, such as a GPU: the scores are the same, the times are those
+    of a device that is shared. There XLA_PYTHON_CLIENT_PREALLOCATE=false lets them share its memory.
 
     Attributes:
         data: the images, as `jaxgan train` names them.
@@ -105,7 +105,7 @@ def run(arguments: list[str]) -> int:
 
 
 def at_once(do: Callable[[Task], Row], tasks: Sequence[Task], count: int) -> Iterator[Row]:
-    """Does so many tasks at the same time, and gives the row of each as it ends; one that fails stops the rest."""
+    """Does so many tasks at the same time and gives the row of each as it ends; an error stops the rest."""
     with ThreadPoolExecutor(count) as pool:
         begun = [pool.submit(do, task) for task in tasks]
         try:

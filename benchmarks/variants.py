@@ -14,21 +14,29 @@ variant's holds.
 """
 
 import contextlib
+import dataclasses
 import difflib
 import io
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import tyro
 
 from jaxgan import zoo
-from jaxgan.settings import Settings, defaults, settings_type
+from jaxgan.cli import options
+from jaxgan.settings import Settings, defaults
 from jaxgan.validation import InputError
 
+S = TypeVar("S")
 SECTIONS = ("base", "variants")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Flags(Generic[S]):
+    settings: Annotated[S, tyro.conf.arg(name="")]
 
 
 class Variant(NamedTuple):
@@ -155,15 +163,11 @@ def settings_of(variant: Variant) -> Settings:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            settings: Settings = tyro.cli(
-                settings_type(model),
-                default=defaults(model),
-                args=list(variant.options),
-                prog=f"jaxgan train {model.name}",
-                config=(tyro.conf.FlagCreatePairsOff,),
+            flags: _Flags[Settings] = options.parse(
+                _Flags, model, list(variant.options), defaults(model), prog="jaxgan train", description=None
             )
     except SystemExit:
         lines = [line.strip("│| ") for line in said.getvalue().splitlines()]
         reason = next((line for line in lines if ": " in line), "these are not its options")
         raise InputError(f"variant {variant.name}: jaxgan train {variant.command}: {reason}") from None
-    return settings
+    return flags.settings

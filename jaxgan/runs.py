@@ -91,7 +91,8 @@ def train(
     batches = make_batches(images, settings)
     share = 1 if layout.mode == "jit" else layout.device_count
     check_step(trainable, settings, settings.batch_size // share)
-    steps = count_steps(settings, len(images), before.steps if before else model.recipe.steps)
+    usual = before or model.recipe(settings.preset)
+    steps = count_steps(settings, len(images), usual.steps)
     record = make_record(model, settings, steps, images, layout)
     if before is not None:
         check_same(before, record)

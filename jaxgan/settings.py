@@ -33,12 +33,14 @@ class Settings(Generic[C]):
     """Everything that decides a run.
 
     Attributes:
+        preset: where all comes from that is not chosen: default, or a preset of the model, such as dcgan's
+            steady.
         data: digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG] or stacked:SPEC.
         data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
         crop: cut images to the model's shape instead of stretching them.
         augment: random changes of the training images.
         batch_size: the images of one step, over all devices.
-        steps: the number of steps; by default what suits the embedded digits, or as before when resumed.
+        steps: the number of steps; by default those of the preset, or as before when resumed.
         epochs: the number of passes over the data, instead of steps.
         seed: the seed of everything random.
         parallel: how devices share a step.
@@ -52,6 +54,7 @@ class Settings(Generic[C]):
         model: the model.
     """
 
+    preset: str = zoo.DEFAULT
     data: str = "digits"
     data_dir: Path | None = None
     crop: bool = False
@@ -84,13 +87,17 @@ def settings_type(model: zoo.Model) -> Any:
     return Settings[model.config]  # type: ignore[name-defined]
 
 
-def defaults(model: zoo.Model) -> Settings:
+def defaults(model: zoo.Model, preset: str = zoo.DEFAULT) -> Settings:
     """The settings of a model's recipe.
+
+    Raises:
+        InputError: it has no such preset.
 
     >>> defaults(zoo.get("cnn")).batch_size
     32
     """
-    return Settings(batch_size=model.recipe.batch_size, model=model.recipe.config)
+    recipe = model.recipe(preset)
+    return Settings(preset=preset, batch_size=recipe.batch_size, model=recipe.config)
 
 
 def count_steps(settings: Settings, images: int, otherwise: int) -> int:

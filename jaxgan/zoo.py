@@ -11,16 +11,19 @@ import flax.linen as nn
 
 from jaxgan.cost import NetworkCost, network_cost
 from jaxgan.steps import GAN, Classifier, Recipe
-from jaxgan.validation import InputError
+from jaxgan.validation import InputError, require
 
 FOLDERS = ("gans", "classifiers")
+DEFAULT = "default"
+"""The name of the preset that is ``RECIPE``."""
 
 
 class Model(NamedTuple):
     """One model of the zoo.
 
     Its module has ``Config``, ``networks(config)`` and ``RECIPE``. It has ``build(config)`` too, unless the
-    recipe is None: such a model is not trained here.
+    recipe is None: such a model is not trained here. Every other `jaxgan.steps.Recipe` in it is a preset, by
+    its name in lower case.
 
     Attributes:
         name: the name of its file.
@@ -39,15 +42,26 @@ class Model(NamedTuple):
         return kind
 
     @property
-    def recipe(self) -> Recipe:
-        """How it is trained by default.
+    def recipes(self) -> dict[str, Recipe]:
+        """The ways to train it, by the names of the presets; the first is the default.
+
+        >>> list(get("dcgan").recipes)
+        ['default', 'steady']
+        """
+        others = {name.lower(): value for name, value in vars(self.module).items() if name != "RECIPE"}
+        found = {DEFAULT: self.module.RECIPE, **others}
+        return {name: value for name, value in found.items() if isinstance(value, Recipe)}
+
+    def recipe(self, preset: str = DEFAULT) -> Recipe:
+        """How it is trained by default, or by a preset.
 
         Raises:
-            InputError: it is not trained here.
+            InputError: it is not trained here, or has no such preset.
         """
         self.require_trainable()
-        recipe: Recipe = self.module.RECIPE
-        return recipe
+        recipes = self.recipes
+        require(preset in recipes, "preset", preset, "one of " + ", ".join(recipes))
+        return recipes[preset]
 
     @property
     def is_trainable(self) -> bool:

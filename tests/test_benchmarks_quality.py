@@ -5,6 +5,7 @@ import importlib.util
 import json
 import shlex
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -156,6 +157,19 @@ class TestQuality:
         assert "quality.json exists: --resume adds to it" in capsys.readouterr().err
 
     @pytest.mark.usefixtures("here")
+    def test_several_are_trained_at_once_where_wanted(self, tmp_path, monkeypatch):
+        both = threading.Barrier(2)
+
+        def do(task, *_, **__):
+            both.wait(timeout=30)
+            return Row(case=task.case, samples=[[1.0]])
+
+        monkeypatch.setattr(trained, "do", do)
+        status, report = measured(tmp_path, "--variants", "slow,fast", "--seeds", "0,1", "--at-once", "2")
+        assert (status, len(report.rows)) == (0, 4)
+        assert {found.case.options["at_once"] for found in report.rows} == {2}
+
+    @pytest.mark.usefixtures("here")
     def test_images_of_others_are_judged_as_those_of_a_run_are(self, tmp_path):
         images = data.load("digits", "train", image_size=(28, 28), channels=1).read(np.arange(1000))["image"]
         np.savez(tmp_path / "drawn.npz", images=images.astype(np.float32) / 127.5 - 1)
@@ -270,6 +284,7 @@ class TestQuality:
             (["--data", "digits", "--seeds", "0,x"], "seeds is '0,x'; it must be whole numbers"),
             (["--data", "digits", "--steps", "0"], "steps is 0; it must be >= 1"),
             (["--data", "digits", "--timeout", "0"], "timeout is 0.0; it must be > 0"),
+            (["--data", "digits", "--at-once", "0"], "at_once is 0; it must be >= 1"),
             (["--data", "digits", "--samples", "10"], "samples is 10; it must be at least 1000 for kid"),
             (["--data", "digits", "--batch-size", "0"], "batch_size is 0"),
             (["--data", "digits", "--table", "no.toml"], "no.toml cannot be read"),
@@ -287,12 +302,15 @@ class TestQuality:
 
 
 class TestVariants:
-    def test_the_base_of_the_ablation_is_the_preset_of_the_paper(self):
+    def test_the_base_of_the_ablation_and_its_best_are_presets(self):
         table = variants.read_table(quality.TABLE)
         base = variants.settings_of(table["baseline"]).model
         assert base == dcgan.MNIST
         ema = variants.settings_of(table["ema"]).model
         assert ema == dataclasses.replace(base, game=dataclasses.replace(base.game, ema_decay=0.98))
+        best = variants.settings_of(table["r1-fast-alternating-no-dropout-ema"]).model
+        assert best == dcgan.STEADY.config
+        assert variants.settings_of(variants.Variant("a", "dcgan", ("--preset", "steady"))).model == best
         made = {name: variants.settings_of(variant).model for name, variant in table.items()}
         assert len(set(map(repr, made.values()))) == len(table)
 

@@ -1,5 +1,6 @@
 """The command line as its users see it: what it prints, what it leaves, how it ends."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxgan import runs
 from jaxgan.cli import main
+from jaxgan.gans import dcgan
+from jaxgan.loop import Outcome
 
 TINY = [
     "--model.features",
@@ -27,6 +31,7 @@ TINY = [
 ]
 OFTEN = ["--cadence.log-every", "2", "--cadence.sample-every", "6", "--cadence.checkpoint-every", "4"]
 PENALTIES, AUGMENT = (["train", "dcgan", f"--model.game.{name}"] for name in ("penalties", "augment"))
+ENDED = Outcome(state=None, step=1500, signal=None)
 CNN = ["--model.image-size", "10", "10", "--model.features", "8", "--model.hidden", "32"]
 
 
@@ -165,6 +170,18 @@ def test_a_gan_is_evaluated_by_its_players(trained, capsys):
     assert "evaluation.json" in capsys.readouterr().out
 
 
+def test_a_preset_gives_all_that_is_not_chosen(here, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(runs, "fit", lambda *_, **given: asked.update(given) or ENDED)
+    options = ["--model.game.loss", "hinge", "--model.image-size", "8", "8", "--model.features", "2"]
+    assert main(["train", "dcgan", "--preset", "steady", *options, "--out", "run"]) == 0
+    saved, preset = runs.open_run(here / "run").settings, dcgan.STEADY
+    assert asked["steps"] == preset.steps
+    assert (saved.preset, saved.batch_size) == ("steady", preset.batch_size)
+    changed = dataclasses.replace(preset.config.game, loss="hinge")
+    assert saved.model == dataclasses.replace(preset.config, game=changed, image_size=(8, 8), features=2)
+
+
 @pytest.mark.smoke
 def test_models_lists_every_network(capsys):
     assert main(["models"]) == 0
@@ -191,6 +208,7 @@ def refused(capsys, arguments, words):
         (["train", "dcgn"], "model is 'dcgn'; it must be one of"),
         (["trian"], "no command 'trian'"),
         (["train", "dcgan", "--bacth-size", "3"], "--bacth-size"),
+        (["train", "dcgan", "--preset", "wobbly"], "preset is 'wobbly'; it must be one of default, steady"),
         (["train", "dcgan", "--data", "mnist"], "tfds:NAME"),
         (["train", "dcgan", "--data", "idx:nowhere"], "nowhere"),
         (["train", "dcgan", "--batch-size", "0"], "batch_size is 0"),
@@ -246,6 +264,10 @@ def test_bad_input_is_one_error_and_nothing_is_written(here, capsys, arguments, 
         (["train", "dcgan", "--out", "RUN"], "holds another run"),
         (["train", "cnn", "--out", "RUN", "--resume"], "holds a run of dcgan, not of cnn"),
         (["train", "dcgan", "--out", "RUN", "--resume", "--seed", "9"], "seed (9, not 0)"),
+        (
+            ["train", "dcgan", "--out", "RUN", "--resume", "--preset", "steady"],
+            "preset ('steady', not 'default')",
+        ),
         (
             ["train", "dcgan", "--out", "RUN", "--resume", "--model.game.loss", "minimax"],
             "model.game.loss ('minimax', not 'non_saturating')",

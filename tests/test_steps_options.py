@@ -131,6 +131,12 @@ def test_labels_are_refused_where_there_are_no_classes():
         gan.sample(gan.init(KEY), KEY, 6, LABELS)
 
 
+def test_class_logits_are_refused_where_there_are_no_classes():
+    gan = game(critic=Critic(auxiliary=True))
+    with pytest.raises(ValueError, match="gives class logits; that takes num_classes, which is None"):
+        jax.eval_shape(gan.step, gan.init(KEY), {"image": reals()}, KEY)
+
+
 @pytest.mark.parametrize("updates", ["simultaneous", "alternating"])
 def test_an_auxiliary_classifier_costs_both_players_its_cross_entropy(updates):
     critic = Critic(classes=3, auxiliary=True)

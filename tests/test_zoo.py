@@ -74,7 +74,7 @@ def test_the_module_says_what_it_is(name):
     model, config, trainable = built(name)
     assert isinstance(trainable, GAN | Classifier)
     assert model.summary
-    assert model.recipe.steps > 0
+    assert all(recipe.steps > 0 for recipe in model.recipes.values())
     assert model.networks(config)
 
 

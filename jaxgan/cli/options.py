@@ -5,7 +5,7 @@ from typing import Any
 import tyro
 
 from jaxgan import zoo
-from jaxgan.settings import Settings, settings_type
+from jaxgan.settings import Settings, defaults, settings_type
 
 
 def list_models() -> str:
@@ -28,18 +28,27 @@ def parse(
         flags: the generic class of its options, with a field ``settings``.
         model: the model that was named.
         arguments: what stands after the model's name.
-        settings: the defaults.
+        settings: the defaults; if the arguments name another preset than theirs, those of that preset.
         prog: how the user called the command, without the model.
         description: what its help says first.
 
     Returns:
         The options, an instance of ``flags``.
+
+    Raises:
+        InputError: the model has no such preset.
     """
-    return tyro.cli(
-        flags[settings_type(model)],
-        default=flags(settings=settings),
-        args=arguments,
-        prog=f"{prog} {model.name}",
-        description=description,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+
+    def read(settings: Settings) -> Any:
+        return tyro.cli(
+            flags[settings_type(model)],
+            default=flags(settings=settings),
+            args=arguments,
+            prog=f"{prog} {model.name}",
+            description=description,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+
+    found = read(settings)
+    preset = found.settings.preset
+    return found if preset == settings.preset else read(defaults(model, preset))

@@ -20,7 +20,7 @@ from typing import ClassVar, Literal, get_args
 import flax.linen as linen
 
 from jaxgan import nn, ops
-from jaxgan.steps import GAN, Adversarial, Recipe, adversarial_of
+from jaxgan.steps import GAN, Adam, Adversarial, Recipe, adversarial_of
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
@@ -87,6 +87,19 @@ MNIST = Config()
 DIGITS = Config(kernel_init="normal", slope=0.2, game=Adversarial(ema_decay=0.995))
 """For small sets and few minutes: the paper's initialisation and slope, samples from averaged weights."""
 RECIPE = Recipe(DIGITS, batch_size=16, steps=3600)
+
+_FAST = Adam(learning_rate=5e-4, b1=0.5)
+STEADY = Recipe(
+    Config(
+        dropout=0.0,
+        game=Adversarial(
+            updates="alternating", ema_decay=0.98, penalties=("r1:1:4",), generator=_FAST, discriminator=_FAST
+        ),
+    ),
+    batch_size=128,
+    steps=1500,
+)
+"""For sets of the size of MNIST: R1, no dropout, alternating updates, a higher learning rate, an average."""
 
 
 class Generator(linen.Module):

@@ -119,7 +119,10 @@ class _Round(NamedTuple):
         inputs = (images.astype(self.rules.dtype), *draws.conditions)
         output, model_state = apply_network(self.rules.discriminator, params, model_state, key, *inputs)
         output = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), output)
-        return Opinion(*output) if isinstance(output, tuple) else Opinion(output), model_state
+        opinion = Opinion(*output) if isinstance(output, tuple) else Opinion(output)
+        if opinion.class_logits is not None and self.rules.num_classes is None:
+            raise ValueError("the discriminator gives class logits; that takes num_classes, which is None")
+        return opinion, model_state
 
     def judge_both(
         self, params: PyTree, model_state: PyTree, fakes: Array, draws: Draws

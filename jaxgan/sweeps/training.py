@@ -85,7 +85,7 @@ def sweep(
     run_folder.check_free(path)
     trainables = checks.build_members(model, choices, variants)
     members = [Member(*variant, RunFolder(path / variant.name)) for variant in variants]
-    plan = _plan(model, members, trainables, otherwise=model.recipe.steps, scores=scores)
+    plan = _plan(model, members, trainables, otherwise=model.recipe(settings.preset).steps, scores=scores)
     _create(path, plan)
     return _go(path, plan, {}, resume=False, display=display)
 
