@@ -21,7 +21,7 @@ from jaxgan.validation import InputError
 
 from . import grouping, records, tables
 from .grouping import Entry
-from .plots import bars, roofline, scaling, style
+from .plots import bars, roofline, scaling, scores, style
 from .records import Report
 
 PAGE = "report.md"
@@ -29,7 +29,10 @@ PLOTS = {
     "bars": (bars.draw, "median time"),
     "roofline": (roofline.draw, "speed below the roofs of the device"),
     "scaling": (scaling.draw, "efficiency over the number of devices"),
+    "scores": (scores.draw, "scores"),
 }
+KINDS = {"scaling": ("scaling",), **dict.fromkeys(scores.SCORES, ("scores",))}
+"""The plots of a suite, where they are not bars and a roofline."""
 INTRODUCTION = """# Benchmarks
 
 Made by `python -m benchmarks report` from {sources}. Times are those of one step (or call, or batch): the
@@ -119,7 +122,7 @@ def draw_plots(suite: str, entries: Sequence[Entry], out: Path, colors: style.Co
     for source in sources:
         own = [entry for entry in entries if entry.source == source]
         ending = "" if len(sources) == 1 else f"-{Path(source).stem}"
-        for kind in ("scaling",) if suite == "scaling" else ("bars", "roofline"):
+        for kind in KINDS.get(suite, ("bars", "roofline")):
             draw, words = PLOTS[kind]
             path = out / f"{name}-{kind}{ending}.png"
             if draw(path, f"{heading}: {words}", own, colors):

@@ -11,6 +11,7 @@ from PIL import Image
 
 import benchmarks
 from benchmarks import change, commands, compare, grouping, peers, records, report
+from benchmarks.plots import style
 from benchmarks.records import Case, Machine, Memory, Phases, Report, Roof, Row
 
 HERE = Machine(
@@ -190,6 +191,10 @@ def test_other_versions_are_compared_and_told(pair, capsys):
 # -- report --
 
 
+def trained_as(variant, seed):
+    return {"variant": variant, "seed": seed, "data": "digits"}
+
+
 def suites():
     start = {"phases": Phases(load=1.5, compile=3.0, first=0.2), "memory": Memory(temporaries=3 * 10**8)}
     peers = {"flax": 0.74, "jaxgan": 0.2, "torch": 0.38}
@@ -206,6 +211,7 @@ def suites():
         for kind in ("weak", "strong")
         for count in (1, 2, 4)
     ]
+    fids = {("baseline", 0): 40.0, ("baseline", 1): 50.0, ("ema", 0): 20.0, ("ema", 1): 24.0}
     figures = {"flops_per_chip": 34.4e9, "argument_bytes": 26e6, "seconds": 8.4e-4, "collectives": 14.0}
     return {
         "step": [row(flops=3.8e10, images=128, **start)],
@@ -217,6 +223,10 @@ def suites():
         "ops": [
             row(s, suite="ops", contender=c, work="conv 7x7: image", flops=1e9, figures={"bytes": 1e8})
             for c, s in {"lax": 0.03, "sub-pixel": 0.01}.items()
+        ],
+        "quality": [
+            row(suite="quality", options=trained_as(*name), figures={"fid_digits_cnn": fid})
+            for name, fid in fids.items()
         ],
         "scaling": scaling,
         "estimate": [row(None, suite="estimate", options={"topology": "v5e:2x4"}, figures=figures)],
@@ -240,7 +250,8 @@ def test_a_page_with_its_plots(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert commands.main(["report", str(folder), "--out", str(out)]) == 0
     names = {path.name for path in out.iterdir()}
-    plots = {"step-bars.png", "peers-bars.png", "ops-bars.png", "ops-roofline.png", "scaling-scaling.png"}
+    bars = {f"{suite}-bars.png" for suite in ("step", "peers", "ops")}
+    plots = bars | {"ops-roofline.png", "scaling-scaling.png", "quality-scores.png"}
     assert names == plots | {"report.md"}
     page = (out / "report.md").read_text()
     for name in plots:
@@ -317,12 +328,30 @@ def test_two_reports_of_a_suite_and_two_machines_stay_apart(tmp_path):
     assert [line.split(" | ")[1] for line in lines_of(page, "Core steps")[2:]] == ["new.json", "old.json"]
 
 
+def test_scores_are_drawn_with_the_best_first(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda made, _: drawn.append(made))
+    rows = [
+        row(suite="stacked", options=trained_as(name, seed), figures={"modes_digits_cnn": modes})
+        for name, seed, modes in (("few", 0, 100), ("few", 1, 200), ("many", 0, 900), ("many", 1, 940))
+    ]
+    failed = row(None, suite="stacked", options=trained_as("none", 0), status="error", message="it broke")
+    found = Report(command=[], created="now", machine=HERE, rows=[*rows, failed])
+    report.write_page({"a.json": found}, tmp_path)
+    (axes,) = drawn[0].axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["many", "few"]
+    assert [bar.get_width() for bar in axes.patches] == [920, 150]
+    assert [list(line.get_xdata()) for line in axes.lines] == [[900, 940], [100, 200]]
+    assert [text.get_text() for text in axes.texts] == ["920", "150"]
+
+
 def test_a_plot_needs_something_to_draw(tmp_path):
     bare = dataclasses.replace(HERE, roof=Roof())
     rows = {
         "ops": [row(suite="ops", flops=1e9, figures={"bytes": 1e8})],  # without roofs
         "scaling": [row(suite="scaling", figures={"efficiency": 1.0})],  # on one device
         "step": [row(None, status="out_of_memory", message="too large")],
+        "quality": [row(suite="quality", options=trained_as("ema", 0))],  # not judged
     }
     reports = {
         f"{name}.json": Report(command=[name], created="now", machine=bare, rows=found)
