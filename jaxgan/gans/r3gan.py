@@ -65,12 +65,15 @@ class Config(nn.Pyramid):
 
 
 CIFAR10 = Config(image_size=(32, 32), channels=3)
+_FAST = dataclasses.replace(ADAM, learning_rate=1e-3)
 DIGITS = Config(
     features=16,
     blocks=1,
-    game=dataclasses.replace(CIFAR10.game, penalties=("r1:1", "r2:1"), ema_decay=0.99),
+    game=dataclasses.replace(
+        CIFAR10.game, penalties=("r1:5", "r2:5"), ema_decay=0.99, generator=_FAST, discriminator=_FAST
+    ),
 )
-RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
+RECIPE = Recipe(DIGITS, batch_size=32, steps=1500)
 
 
 Spectral = Callable[[linen.Module], Callable[..., Array]]
