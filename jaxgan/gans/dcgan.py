@@ -87,6 +87,7 @@ MNIST = Config()
 DIGITS = Config(kernel_init="normal", slope=0.2, game=Adversarial(ema_decay=0.995))
 """For small sets and few minutes: the paper's initialisation and slope, samples from averaged weights."""
 RECIPE = Recipe(DIGITS, batch_size=16, steps=3600)
+"""6 minutes on one core of an Intel Xeon; then FID 23.5 by the CNN trained on digits (10,000 samples)."""
 
 _FAST = Adam(learning_rate=5e-4, b1=0.5)
 STEADY = Recipe(

@@ -41,8 +41,17 @@ class Config(nn.Pyramid):
 
 
 CIFAR10 = Config(image_size=(32, 32), channels=3)
-DIGITS = Config(features=12, game=dataclasses.replace(CIFAR10.game, ema_decay=0.99))
-RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
+DIGITS = Config(
+    features=12,
+    game=dataclasses.replace(
+        CIFAR10.game,
+        ema_decay=0.99,
+        generator=dataclasses.replace(GENERATOR, learning_rate=4e-4),
+        discriminator=dataclasses.replace(DISCRIMINATOR, learning_rate=1e-3),
+    ),
+)
+RECIPE = Recipe(DIGITS, batch_size=32, steps=1200)
+"""3 minutes on one core of an Intel Xeon; then FID 33.0 by the CNN trained on digits (10,000 samples)."""
 
 
 class Generator(linen.Module):

