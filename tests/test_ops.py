@@ -1,5 +1,7 @@
 """Pooling, dense layers, normalisation and activations against float64 references."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,9 +58,23 @@ def test_pools_are_the_equation(h, w, window, stride, padding):
             np.testing.assert_allclose(op(x, **options), expected)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 7), st.integers(1, 7))
+def test_adaptive_pools_are_means_of_windows(h, w, rows, columns):
+    x = np.asarray(array(2, h, w, 3))
+
+    def windows(side, count):
+        return [slice(i * side // count, math.ceil((i + 1) * side / count)) for i in range(count)]
+
+    expected = [[x[:, r, c].mean((1, 2)) for c in windows(w, columns)] for r in windows(h, rows)]
+    found = ops.adaptive_avg_pool2d(x, size=(rows, columns))
+    np.testing.assert_allclose(found, np.moveaxis(expected, 2, 0), rtol=1e-5, atol=1e-6)
+
+
 FUNCTIONS = {
     "max_pool2d": lambda x: ops.max_pool2d(x, window=3, stride=2, padding="SAME"),
     "max_pool2d of tiles": lambda x: ops.max_pool2d(x, window=2),
+    "adaptive_avg_pool2d": lambda x: ops.adaptive_avg_pool2d(x, size=(3, 2)),
     "avg_pool2d": lambda x: ops.avg_pool2d(x, window=2, padding="SAME"),
     "dense": lambda x: ops.dense(x, x[0, 0, :2].T, x[0, 1, :2, 0]),
     "batch_norm": lambda x: ops.batch_norm(x, *ops.batch_moments(x), x[0, 0, 0], x[0, 0, 1]),

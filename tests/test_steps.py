@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 from jaxgan import losses
 from jaxgan.classifiers import cnn
@@ -15,6 +16,7 @@ from jaxgan.steps import Adam, Adversarial, ClassifierState, GANState, adversari
 from jaxgan.steps.average import update_average
 from jaxgan.steps.backward import Opinion, pull_once, pull_twice
 from jaxgan.steps.state import parameter_count
+from jaxgan.steps.supervised import cross_entropy
 
 pytestmark = pytest.mark.smoke
 
@@ -247,6 +249,16 @@ def test_the_classifier_learns_and_predicts_distributions():
     probabilities = jax.jit(classifier.predict)(state, batch["image"])
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
     np.testing.assert_array_equal(probabilities.argmax(1), labels)
+
+
+def test_smoothed_labels_share_a_part_of_each_with_all_classes():
+    logits = jnp.float32([[1.0, -2.0, 0.5], [0.0, 0.3, 0.1]])
+    labels = jnp.int32([2, 0])
+    logs = special.log_softmax(np.asarray(logits, np.float64), 1)
+    for smoothing in (0.0, 0.3):
+        wanted = np.eye(3)[labels] * (1 - smoothing) + smoothing / 3
+        found = cross_entropy(logits, labels, smoothing=smoothing)
+        np.testing.assert_allclose(found, -(wanted * logs).sum(1), rtol=1e-6)
 
 
 def test_the_classifier_predicts_from_its_average():

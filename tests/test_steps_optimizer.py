@@ -8,6 +8,7 @@ import pytest
 
 from jaxgan.steps import Adam
 from jaxgan.steps.optimizer import last_was_finite, skipped_updates
+from jaxgan.validation import InputError
 
 
 def sizes(adam, gradients):
@@ -117,3 +118,15 @@ def test_gradients_are_clipped_by_value_or_by_their_whole_norm():
 def test_bad_settings_are_named(options, words):
     with pytest.raises(ValueError, match=words):
         Adam(**options)
+
+
+def test_weight_decay_shrinks_kernels_and_nothing_else():
+    plain, decaying = Adam(learning_rate=0.1).build(), Adam(learning_rate=0.1, weight_decay=0.5).build()
+    params = {"kernel": jnp.full((2, 2), 3.0), "bias": jnp.full(2, 3.0)}
+    gradients = jax.tree.map(jnp.ones_like, params)
+    first, second = (tx.update(gradients, tx.init(params), params)[0] for tx in (plain, decaying))
+    np.testing.assert_allclose(second["kernel"], first["kernel"] - 0.1 * 0.5 * 3, rtol=1e-6)
+    np.testing.assert_array_equal(second["bias"], first["bias"])
+    assert decaying.init(params).hyperparams["weight_decay"] == 0.5
+    with pytest.raises(InputError, match=r"weight_decay is -1; it must be >= 0 and finite, or None"):
+        Adam(weight_decay=-1)

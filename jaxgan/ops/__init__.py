@@ -5,9 +5,10 @@ from jaxgan.ops.conv import conv2d, conv2d_transpose
 from jaxgan.ops.dense import dense
 from jaxgan.ops.dropout import dropout
 from jaxgan.ops.norm import batch_moments, batch_norm
-from jaxgan.ops.pool import avg_pool2d, max_pool2d
+from jaxgan.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
 __all__ = [
+    "adaptive_avg_pool2d",
     "avg_pool2d",
     "batch_moments",
     "batch_norm",

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan.ops.geometry import Padding, Pair, as_padding, as_pair, require_images
 from jaxgan.ops.winners import max_of_windows
@@ -71,6 +72,44 @@ def avg_pool2d(
     total = jax.lax.reduce_window(x, 0.0, jax.lax.add, sides, strides, pads)
     ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
     return total / jax.lax.reduce_window(ones, 0.0, jax.lax.add, sides, strides, pads)
+
+
+def adaptive_avg_pool2d(x: Array, *, size: Pair) -> Array:
+    r"""Takes means over as many windows as are asked for, which overlap where the sides do not divide.
+
+    .. math:: y_{n,i,j,c} = \text{mean of } x_{n,p,q,c}, \quad
+              \lfloor i H / H' \rfloor \le p < \lceil (i + 1) H / H' \rceil
+
+    and so for q. It is a product with a matrix for each side. The windows are those of PyTorch.
+
+    Args:
+        x: f[N, H, W, C], the images.
+        size: the number of windows, (H', W'), each >= 1.
+
+    Returns:
+        f[N, H', W', C].
+
+    Raises:
+        ValueError: a shape or size that does not fit.
+
+    >>> adaptive_avg_pool2d(jnp.arange(3.0).reshape(1, 1, 3, 1), size=(1, 2)).ravel().tolist()
+    [0.5, 1.5]
+    """
+    require_images(x.shape)
+    rows, columns = (
+        jnp.asarray(_shares(side, count), x.dtype)
+        for side, count in zip(x.shape[1:3], as_pair("size", size), strict=True)
+    )
+    return jnp.einsum("ih,nhwc,jw->nijc", rows, x, columns)
+
+
+def _shares(side: int, count: int) -> np.ndarray:
+    """What each of so many windows takes of each pixel along a side: [count, side]."""
+    starts = np.arange(count) * side // count
+    ends = -(-np.arange(1, count + 1) * side // count)
+    places = np.arange(side)
+    inside = (places >= starts[:, None]) & (places < ends[:, None])
+    return inside / inside.sum(1, keepdims=True)
 
 
 def _windows(

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -12,7 +13,7 @@ from jaxgan.validation import require
 Schedule = Literal["constant", "linear", "cosine"]
 SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine")
 
-NUMBERS = ("learning_rate", "b1", "b2", "eps", "clip_norm", "clip_value")
+NUMBERS = ("learning_rate", "b1", "b2", "eps", "weight_decay", "clip_norm", "clip_value")
 """The settings that live in the state, as f32[] arrays."""
 
 
@@ -30,6 +31,8 @@ class Adam:
         b1: the decay of the mean m, in [0, 1).
         b2: the decay of the mean square v, in [0, 1).
         eps: epsilon, > 0.
+        weight_decay: how much of itself, times the learning rate, an update takes from each kernel, >= 0, or
+            None (Loshchilov and Hutter, arXiv:1711.05101); biases and scales keep theirs.
         clip_norm: the largest global norm of the gradient, > 0, or None.
         clip_value: the largest absolute value of each of its entries, > 0, or None.
         schedule: ``"constant"``, ``"linear"`` or ``"cosine"``.
@@ -50,6 +53,7 @@ class Adam:
     b1: float = 0.9
     b2: float = 0.999
     eps: float = 1e-7
+    weight_decay: float | None = None
     clip_norm: float | None = None
     clip_value: float | None = None
     schedule: Schedule = "constant"
@@ -63,6 +67,9 @@ class Adam:
         require(0 <= self.b1 < 1, "b1", self.b1, "in [0, 1)")
         require(0 <= self.b2 < 1, "b2", self.b2, "in [0, 1)")
         require(0 < self.eps < math.inf, "eps", self.eps, "> 0 and finite")
+        decay = self.weight_decay
+        fits = decay is None or 0 <= decay < math.inf
+        require(fits, "weight_decay", decay, ">= 0 and finite, or None")
         for name in ("clip_norm", "clip_value"):
             value = getattr(self, name)
             require(value is None or 0 < value < math.inf, name, value, "> 0 and finite, or None")
@@ -86,6 +93,7 @@ class Adam:
         b1: Any,
         b2: Any,
         eps: Any,
+        weight_decay: Any = None,
         clip_norm: Any = None,
         clip_value: Any = None,
     ) -> optax.GradientTransformation:
@@ -94,7 +102,11 @@ class Adam:
             parts.append(optax.clip_by_global_norm(clip_norm))
         if clip_value is not None:
             parts.append(optax.clip(clip_value))
-        parts.append(optax.adam(learning_rate, b1=b1, b2=b2, eps=eps))
+        numbers = {"b1": b1, "b2": b2, "eps": eps}
+        if weight_decay is None:
+            parts.append(optax.adam(learning_rate, **numbers))
+        else:
+            parts.append(optax.adamw(learning_rate, weight_decay=weight_decay, mask=_kernels, **numbers))
         if self.warmup or self.schedule != "constant":
             parts.append(optax.scale_by_schedule(self._shares()))
         tx = optax.chain(*parts)
@@ -114,6 +126,11 @@ class Adam:
         }[self.schedule]
         rise = optax.linear_schedule(0.0, 1.0, self.warmup) if self.warmup else fall
         return optax.join_schedules([rise, fall], [self.warmup])
+
+
+def _kernels(params: Any) -> Any:
+    """Marks the arrays that multiply features, of two axes or more: not biases and scales."""
+    return jax.tree.map(lambda array: array.ndim > 1, params)
 
 
 def last_was_finite(opt_state: Any) -> Any:

@@ -18,16 +18,20 @@ def supervised(
     *,
     image_shape: tuple[int, int, int],
     optimizer: Adam,
+    label_smoothing: float = 0.0,
     ema_decay: float | None = None,
 ) -> Classifier:
     r"""Makes a classifier of a network that gives logits.
 
-    .. math:: L = -\frac{1}{N} \sum_n \log \text{softmax}(f(x_n))_{y_n}
+    .. math:: L = -\frac{1}{N} \sum_n \sum_k \left( (1 - s) [k = y_n] + \frac{s}{K} \right)
+              \log \text{softmax}(f(x_n))_k
 
     Args:
         network: maps images f32[N, *image_shape] to logits f32[N, K].
         image_shape: (H, W, C).
         optimizer: the optimiser.
+        label_smoothing: s, the share of the label that all classes have alike, in [0, 1) (Szegedy et al.,
+            arXiv:1512.00567).
         ema_decay: the decay of a moving average of the params, in [0, 1), from which predictions are then
             made (see `jaxgan.steps.average`); None for no average.
 
@@ -53,7 +57,7 @@ def supervised(
         def objective(params: PyTree) -> tuple[Array, tuple[Array, PyTree]]:
             logits, model_state = apply_network(network, params, state.network.model_state, key, images)
             logits = logits.astype(jnp.float32)
-            values = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+            values = cross_entropy(logits, labels, smoothing=label_smoothing)
             return batch_axis.pmean(values.mean()), (logits, model_state)
 
         value_and_grad = jax.value_and_grad(objective, has_aux=True)
@@ -69,3 +73,11 @@ def supervised(
         return jax.nn.softmax(evaluate_network(network, *averaged(state, state.network), images))
 
     return Classifier(init, step, predict)
+
+
+def cross_entropy(logits: Array, labels: Array, *, smoothing: float) -> Array:
+    """How far f32[N, K] logits are from int32[N] labels, of which all classes have a share alike: f32[N]."""
+    if not smoothing:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    wanted = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+    return optax.softmax_cross_entropy(logits, wanted)
