@@ -85,7 +85,7 @@ def read_models(names: Sequence[str]) -> list[str]:
     """Reads the names of models, where that of a folder stands for all in it that are trained here.
 
     >>> read_models(["cnn", "classifiers"])
-    ['cnn']
+    ['cnn', 'resnet', 'vgg']
     """
     found: list[str] = []
     for name in names:

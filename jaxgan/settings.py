@@ -87,8 +87,8 @@ def settings_type(model: zoo.Model) -> Any:
     return Settings[model.config]  # type: ignore[name-defined]
 
 
-def defaults(model: zoo.Model, preset: str = zoo.DEFAULT) -> Settings:
-    """The settings of a model's recipe.
+def defaults(model: zoo.Model, preset: str | None = None) -> Settings:
+    """The settings of a preset of a model; of that by which it was named, if nothing else is said.
 
     Raises:
         InputError: it has no such preset.
@@ -96,8 +96,9 @@ def defaults(model: zoo.Model, preset: str = zoo.DEFAULT) -> Settings:
     >>> defaults(zoo.get("cnn")).batch_size
     32
     """
-    recipe = model.recipe(preset)
-    return Settings(preset=preset, batch_size=recipe.batch_size, model=recipe.config)
+    chosen = preset or model.preset
+    recipe = model.recipe(chosen)
+    return Settings(preset=chosen, batch_size=recipe.batch_size, model=recipe.config)
 
 
 def count_steps(settings: Settings, images: int, otherwise: int) -> int:

@@ -29,11 +29,13 @@ class Model(NamedTuple):
         name: the name of its file.
         folder: the folder it stands in: ``"gans"`` or ``"classifiers"``.
         module: the module.
+        preset: the recipe by which it is trained if nothing else is said.
     """
 
     name: str
     folder: str
     module: ModuleType
+    preset: str = DEFAULT
 
     @property
     def config(self) -> type:
@@ -52,8 +54,8 @@ class Model(NamedTuple):
         found = {DEFAULT: self.module.RECIPE, **others}
         return {name: value for name, value in found.items() if isinstance(value, Recipe)}
 
-    def recipe(self, preset: str = DEFAULT) -> Recipe:
-        """How it is trained by default, or by a preset.
+    def recipe(self, preset: str) -> Recipe:
+        """How it is trained by a preset.
 
         Raises:
             InputError: it is not trained here, or has no such preset.
@@ -152,17 +154,26 @@ def trainable() -> tuple[str, ...]:
 
 
 def get(name: str) -> Model:
-    """Finds a model by its name.
+    """Finds a model by its name, which may be that of a preset: vgg16 is vgg with the preset vgg16.
 
     Raises:
         InputError: there is none of that name.
 
     >>> get("cnn").summary
     'two convolutions and two dense layers, for small grey images.'
+    >>> get("resnet50").name, get("resnet50").preset
+    ('resnet', 'resnet50')
     """
-    if name not in names():
-        close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise InputError(f"model is {name!r}; it must be one of {', '.join(names())}{hint}")
+    if name in names():
+        return _load(name)
+    family = name.rstrip("0123456789")
+    if family in names() and name in _load(family).recipes:
+        return _load(family)._replace(preset=name)
+    close = difflib.get_close_matches(name, names(), n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise InputError(f"model is {name!r}; it must be one of {', '.join(names())}{hint}")
+
+
+def _load(name: str) -> Model:
     folder = folders()[name]
     return Model(name, folder, importlib.import_module(f"jaxgan.{folder}.{name}"))

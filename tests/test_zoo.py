@@ -15,6 +15,7 @@ from jaxgan.steps.state import apply_network, parameter_count
 
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
+SMALLER = {"r3gan": {"blocks": 1, "group_width": 2}, "vgg": {"depth": 11}}
 QUICK = {("cnn", "pmap"), ("dcgan", "shard_map"), ("wgan_gp", "shard_map")}
 """Which models, run how, the fast tests compare with ``jax.jit``; the slow ones compare all."""
 GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
@@ -23,8 +24,7 @@ GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
 @functools.cache
 def built(name):
     model = zoo.get(name)
-    smaller = {"blocks": 1, "group_width": 2} if name == "r3gan" else {}
-    config = model.config(**TINY, **smaller)
+    config = model.config(**TINY, **SMALLER.get(name, {}))
     return model, config, model.build(config)
 
 

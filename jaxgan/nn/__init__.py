@@ -3,6 +3,7 @@
 from jaxgan.nn.attention import SelfAttention
 from jaxgan.nn.channel_attention import CBAM, SqueezeExcite
 from jaxgan.nn.conditioning import ConditionalBatchNorm, Projection, concatenate_labels, judge, normalize
+from jaxgan.nn.imagenet import standardize
 from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout
 from jaxgan.nn.pyramid import Normalized, Pyramid, spread
 from jaxgan.nn.residual import ResidualBlock, double, halve
@@ -29,4 +30,5 @@ __all__ = [
     "normalize",
     "spectral",
     "spread",
+    "standardize",
 ]
