@@ -13,6 +13,7 @@ from jaxgan.classifiers import inception
 from jaxgan.validation import InputError
 
 Tensors = Mapping[str, np.ndarray]
+Shapes = Mapping[str, tuple[int, ...]]
 EPSILON = 1e-3
 """What the batch normalisations of the published network add to the variance."""
 
@@ -86,7 +87,7 @@ def params_shapes() -> dict[str, tuple[int, ...]]:
     return {name: leaf.shape for name, leaf in flatten_dict(variables["params"], sep=".").items()}
 
 
-def check(source: Path, tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def check(source: Path, tensors: Tensors, shapes: Shapes) -> None:
     """Compares names and shapes.
 
     Raises:
@@ -94,10 +95,19 @@ def check(source: Path, tensors: Tensors, shapes: Mapping[str, tuple[int, ...]])
     """
     for name, shape in shapes.items():
         if name not in tensors:
-            raise InputError(f"{source} has no {name}, which Inception of 2015-12-05 needs")
-        if tensors[name].shape != shape or tensors[name].dtype.kind != "f":
-            found = f"{tensors[name].dtype} of shape {list(tensors[name].shape)}"
-            raise InputError(f"{name} in {source} is {found}; it must be floats of shape {list(shape)}")
+            raise InputError(f"{source} has no {name}, which this network needs")
+        check_tensor(source, name, tensors[name], shape)
     for name in tensors:
         if name not in shapes:
-            raise InputError(f"{source} has {name}, which Inception of 2015-12-05 lacks")
+            raise InputError(f"{source} has {name}, which this network lacks")
+
+
+def check_tensor(source: Path, name: str, tensor: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuses a tensor of another shape or kind.
+
+    Raises:
+        InputError: it is one.
+    """
+    if tensor.shape != shape or tensor.dtype.kind != "f":
+        found = f"{tensor.dtype} of shape {list(tensor.shape)}"
+        raise InputError(f"{name} in {source} is {found}; it must be floats of shape {list(shape)}")

@@ -16,7 +16,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 from safetensors.numpy import load_file, save_file
 
-from jaxgan import folding, weights
+from jaxgan import folding, published, weights
 from jaxgan.cli import main
 from jaxgan.torch_files import read_tensors
 from jaxgan.validation import InputError
@@ -26,7 +26,7 @@ MAGIC = 0x1950A86A20F9469CFC6C
 SHAPES = {"stem.kernel": (1, 3, 2, 4), "stem.bias": (4,), "fc.kernel": (4, 5), "fc.bias": (5,)}
 
 
-def published(**changes):
+def tensors_of_two_layers(**changes):
     """The tensors of a network of two layers, as PyTorch has them."""
     generator = np.random.default_rng(0)
     tensors = {
@@ -52,7 +52,7 @@ def small(monkeypatch):
 @pytest.fixture
 def source(tmp_path):
     path = tmp_path / "published.safetensors"
-    save_file(published(), path)
+    save_file(tensors_of_two_layers(), path)
     return path
 
 
@@ -188,23 +188,24 @@ def test_something_else_is_refused(content, tmp_path):
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_converted_is_loaded_with_the_digest_of_its_source(source, tmp_path):
-    made = weights.convert(source, folder=tmp_path / "new" / "data", expected=digest(source))
+def test_what_is_converted_is_loaded_with_the_digest_of_its_source(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "INCEPTION", offered(source))
+    made = weights.convert("inception", source, folder=tmp_path / "new" / "data")
     params, found = weights.load("inception", made.parent)
     assert found == digest(source)
     assert {name: leaf.shape for name, leaf in flatten_dict(params, sep=".").items()} == SHAPES
-    again = weights.convert(made, folder=tmp_path / "again", expected=digest(source))
+    again = weights.convert("inception", made, folder=tmp_path / "again")
     assert again.read_bytes() == made.read_bytes()
 
 
 @pytest.mark.usefixtures("small")
 def test_the_normalisation_is_folded_into_the_convolution():
-    tensors = {name: value.astype(np.float64) for name, value in published().items()}
+    tensors = {name: value.astype(np.float64) for name, value in tensors_of_two_layers().items()}
     window = np.random.default_rng(1).normal(size=(2, 1, 3))  # under the whole kernel, so there is one output
     plain = np.einsum("cpq,ocpq->o", window, tensors["stem.conv.weight"])
     mean, variance = tensors["stem.bn.running_mean"], tensors["stem.bn.running_var"]
     expected = (plain - mean) / np.sqrt(variance + 1e-3) * tensors["stem.bn.weight"] + tensors["stem.bn.bias"]
-    folded = folding.fold(Path("here"), published())
+    folded = folding.fold(Path("here"), tensors_of_two_layers())
     found = np.einsum("cpq,pqco->o", window, folded["stem.kernel"]) + folded["stem.bias"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -223,16 +224,16 @@ def test_the_normalisation_is_folded_into_the_convolution():
 @pytest.mark.usefixtures("small")
 def test_tensors_that_do_not_fit_are_named_and_nothing_is_left(changes, words, tmp_path):
     path = tmp_path / "published.safetensors"
-    save_file(published(**changes), path)
+    save_file(tensors_of_two_layers(**changes), path)
     with pytest.raises(InputError, match=words):
-        weights.convert(path, folder=tmp_path / "data", expected=None)
+        weights.convert("inception", path, folder=tmp_path / "data", unchecked=True)
     assert names_in(tmp_path) == ["published.safetensors"]
 
 
 @pytest.mark.usefixtures("small")
 def test_another_digest_is_refused_and_both_are_named(source, tmp_path):
-    with pytest.raises(InputError, match=rf"{digest(source)}.* {weights.INCEPTION.sha256}"):
-        weights.convert(source, folder=tmp_path / "data")
+    with pytest.raises(InputError, match=rf"{digest(source)}.* {published.INCEPTION.sha256}"):
+        weights.convert("inception", source, folder=tmp_path / "data")
     assert names_in(tmp_path) == ["published.safetensors"]
 
 
@@ -240,7 +241,7 @@ def test_another_digest_is_refused_and_both_are_named(source, tmp_path):
 def test_weights_that_are_not_there_or_not_whole_are_refused(source, tmp_path):
     with pytest.raises(InputError, match="are not there; to get them: jaxgan weights inception --download"):
         weights.load("inception", tmp_path)
-    made = weights.convert(source, folder=tmp_path, expected=None)
+    made = weights.convert("inception", source, folder=tmp_path, unchecked=True)
     content = made.read_bytes()
     for length in (0, 8, 40, len(content) - 1):
         made.write_bytes(content[:length])
@@ -270,16 +271,18 @@ def server(source):
 
 
 def offered(source, *urls, **changes):
-    right = weights.Published(urls, source.stat().st_size, digest(source))
+    right = published.Published(urls, source.stat().st_size, digest(source))
     return right._replace(**changes)
 
 
 @pytest.mark.usefixtures("small")
-def test_a_download_is_converted_after_another_address_has_failed(source, server, tmp_path):
+def test_a_download_is_converted_after_another_address_has_failed(source, server, tmp_path, monkeypatch):
+    urls = f"{server}/nowhere", f"{server}/{source.name}"
+    monkeypatch.setattr(published, "INCEPTION", offered(source, *urls))
     seen = []
     found = weights.download(
+        "inception",
         folder=tmp_path / "data",
-        published=offered(source, f"{server}/nowhere", f"{server}/{source.name}"),
         watch=lambda what, done, total: seen.append((what, done, total)),
     )
     assert weights.load("inception", tmp_path / "data")[1] == digest(source)
@@ -298,10 +301,13 @@ def test_a_download_is_converted_after_another_address_has_failed(source, server
     ],
 )
 @pytest.mark.usefixtures("small")
-def test_a_download_that_is_not_the_published_file_leaves_nothing(changes, words, source, server, tmp_path):
+def test_a_download_that_is_not_the_published_file_leaves_nothing(
+    changes, words, source, server, tmp_path, monkeypatch
+):
     wanted = offered(source, f"{server}/{source.name}", **changes)
+    monkeypatch.setattr(published, "INCEPTION", wanted)
     with pytest.raises(InputError, match=words):
-        weights.download(folder=tmp_path / "data", published=wanted)
+        weights.download("inception", folder=tmp_path / "data")
     assert names_in(tmp_path / "data") == []
 
 
@@ -325,7 +331,7 @@ def test_the_command_keeps_weights_in_the_data_folder_of_the_user(source, tmp_pa
         (["--download", "--unchecked"], "--unchecked is for --from"),
         (["--from", "absent.pth"], "absent.pth cannot be read: No such file"),
         (["--from", "."], ". cannot be read: Is a directory"),
-        (["--from", __file__], f"SHA-256.*{weights.INCEPTION.sha256}"),
+        (["--from", __file__], f"SHA-256.*{published.INCEPTION.sha256}"),
         (["--from", __file__, "--unchecked"], "not a whole file of PyTorch"),
         (["--from", str(FILES / "zip.pth"), "--unchecked"], "has no Conv2d_1a_3x3.conv.weight"),
     ],
@@ -344,6 +350,6 @@ def test_the_command_without_a_network_ends_in_one_sentence(tmp_path, monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert main(["weights", "inception", "--out", str(tmp_path), "--download"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.count("Name or service not known") == len(weights.INCEPTION.urls)
+    assert line.count("Name or service not known") == len(published.INCEPTION.urls)
     assert "--from FILE" in line
     assert names_in(tmp_path) == []

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -15,14 +15,18 @@ class Flags:
     """Fetches the weights of a trained network, or takes them from a file, for `jaxgan evaluate`.
 
     Attributes:
-        network: the network: the Inception of 2015-12-05, whose features give the FID of the literature.
-        source: a file that has them, as torch-fidelity or pytorch-fid publish it or this command makes it.
-        download: whether to fetch them, 96 MB.
+        network: inception, whose features give the FID of the literature (96 MB), or one that torchvision has
+            trained on ImageNet: vgg11, vgg13, vgg16, vgg19 (about 550 MB), each also with _bn at its end,
+            resnet18 (47 MB), resnet34, resnet50, resnet101 or resnet152.
+        source: a file that has them, as torch-fidelity, pytorch-fid, torchvision or timm publish it, or as
+            this command makes it.
+        download: whether to fetch them.
         out: the folder to write into; the user's data folder by default, where the other commands look.
-        unchecked: take a file whose SHA-256 is not that of the published one; its scores are not comparable.
+        unchecked: take a file whose SHA-256 is not that of the published one, such as timm's; scores by such
+            an Inception are not comparable.
     """
 
-    network: Annotated[Literal["inception"], tyro.conf.Positional]
+    network: Annotated[str, tyro.conf.Positional]
     source: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FILE")] = None
     download: bool = False
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
@@ -38,9 +42,8 @@ def run(arguments: list[str]) -> int:
         if flags.unchecked:
             raise InputError("--unchecked is for --from FILE; what is downloaded is always checked")
         with progress.counter() as watch:
-            made = weights.download(folder=flags.out, watch=watch)
+            made = weights.download(flags.network, folder=flags.out, watch=watch)
     else:
-        expected = None if flags.unchecked else weights.INCEPTION.sha256
-        made = weights.convert(flags.source, folder=flags.out, expected=expected)
+        made = weights.convert(flags.network, flags.source, folder=flags.out, unchecked=flags.unchecked)
     print(f"the weights of {flags.network} are in {made}")
     return 0
