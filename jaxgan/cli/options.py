@@ -9,8 +9,13 @@ from jaxgan.settings import Settings, defaults, settings_type
 
 
 def list_models() -> str:
-    """Lists the models that can be trained, a line for each."""
-    return "\n".join(f"  {name:<10}{zoo.get(name).summary}" for name in zoo.trainable())
+    """Lists the models that can be trained, a line for each, and one for its presets."""
+    lines = []
+    for model in map(zoo.get, zoo.trainable()):
+        lines.append(f"  {model.name:<10}{model.summary}")
+        if presets := [name for name in model.recipes if name != zoo.DEFAULT]:
+            lines.append(f"  {'':<10}presets: {', '.join(presets)}")
+    return "\n".join(lines)
 
 
 def parse(
