@@ -41,11 +41,13 @@ def check(found, *, devices, cases):
     assert max(paths.values()) < 0.02, paths  # differences of nearly equal images, in single precision
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_eight_devices_agree_with_one():
     check(report(start("dcgan,cnn,mixed", 8)), devices=8, cases=9)
 
 
+@pytest.mark.slow
 def test_two_processes_agree_with_one():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
