@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from jaxgan.extractors import short_name
 from jaxgan.validation import InputError, require
@@ -127,18 +126,11 @@ class Book:
         records.write(report, self.out)
 
 
-def do_once(
-    book: Book,
-    task: Task,
-    folder: Path,
-    *,
-    timeout: float,
-    interpreters: Mapping[str, str] = MappingProxyType({}),
-) -> Row:
+def do_once(book: Book, task: Task, folder: Path, *, timeout: float) -> Row:
     """Gives the row of a task: that of the report, or a new one, which then is in the report; see `do`."""
     row = book.find(task.case)
     if row is None:
-        row = do(task, folder, timeout=timeout, interpreters=interpreters)
+        row = do(task, folder, timeout=timeout, interpreters={})
         book.add(row)
     return row
 

@@ -12,7 +12,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 from references import vision as reference
 
-from jaxgan import foreign, interpret, parallel, settings, zoo
+from jaxgan import foreign, interpret, parallel, published, settings, zoo
 from jaxgan.classifiers import resnet, vgg
 from jaxgan.steps.state import parameter_count
 from jaxgan.validation import InputError
@@ -24,10 +24,7 @@ EXPECTED = json.loads((FOLDER / "vision.json").read_text())["networks"]
 
 
 def configuration(name):
-    depth = int("".join(filter(str.isdigit, name)))
-    if name.startswith("vgg"):
-        return vgg, dataclasses.replace(vgg.IMAGENET, depth=depth, batch_norm=name.endswith("_bn"))
-    return resnet, dataclasses.replace(resnet.IMAGENET, depth=depth)
+    return vgg if name.startswith("vgg") else resnet, published.configuration(name)
 
 
 @functools.cache
