@@ -54,7 +54,7 @@ class Model(NamedTuple):
         found = {DEFAULT: self.module.RECIPE, **others}
         return {name: value for name, value in found.items() if isinstance(value, Recipe)}
 
-    def recipe(self, preset: str) -> Recipe:
+    def recipe(self, preset: str = DEFAULT) -> Recipe:
         """How it is trained by a preset.
 
         Raises:

@@ -2,11 +2,12 @@
 
 Simonyan and Zisserman, arXiv:1409.1556, configurations A, B, D and E, which have 11, 13, 16 and 19 layers
 with weights. Batch normalisation after each convolution, which the paper does not have, is what trains them
-from nothing. Departure: for small images the dense layers are one layer over the means, and a maximum that
-finds a single pixel is left out.
+from nothing. Departures for small images: the dense layers are one layer over the means; a maximum that finds
+a single pixel, and a bias that the normalisation takes away again, are left out.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Literal, get_args
 
@@ -138,14 +139,13 @@ class Network(linen.Module):
     def _layers(self, size: tuple[int, ...]) -> Iterator[tuple[str, Layer]]:
         """Makes the layers, by name, in their order."""
         config = self.config
+        use_bias = not (config.batch_norm and config.head == "mean")
+        convolution = functools.partial(nn.Conv2D, window=3, use_bias=use_bias, kernel_init=KERNEL_INIT)
         pool = ops.max_pool2d if config.pooling == "max" else ops.avg_pool2d
         for stack, count in enumerate(STACKS[config.depth], start=1):
             features = config.features * min(2 ** (stack - 1), 8)
             for at in (f"{stack}_{number}" for number in range(1, count + 1)):
-                yield (
-                    f"conv{at}",
-                    nn.Conv2D(features, window=3, kernel_init=KERNEL_INIT, name=f"conv{at}"),
-                )
+                yield f"conv{at}", convolution(features, name=f"conv{at}")
                 if config.batch_norm:
                     yield f"bn{at}", nn.BatchNorm(momentum=0.9, epsilon=1e-5, name=f"bn{at}")
                 yield f"relu{at}", ops.relu
