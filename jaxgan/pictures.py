@@ -79,12 +79,26 @@ def save_grid(
         value_range: (low, high), the values of black and white.
         columns: images in a row; by default as many as make the grid nearly square.
     """
-    from PIL import Image
-
     pixels = grid(to_uint8(images, value_range), columns=columns)
     factor = max(1, READABLE_SIDE // max(pixels.shape[:2]))
-    enlarged = pixels.repeat(factor, 0).repeat(factor, 1)
-    picture = Image.fromarray(enlarged[:, :, 0] if enlarged.shape[2] == 1 else enlarged)
+    _write(path, pixels.repeat(factor, 0).repeat(factor, 1))
+
+
+def save_image(path: Path, image: np.ndarray, value_range: tuple[float, float]) -> None:
+    """Writes one image as a PNG file, pixel for pixel.
+
+    Args:
+        path: the file.
+        image: f[H, W, C].
+        value_range: (low, high), the values of black and white.
+    """
+    _write(path, to_uint8(image, value_range))
+
+
+def _write(path: Path, pixels: np.ndarray) -> None:
+    from PIL import Image
+
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with whole(path) as partial:
         picture.save(partial, format="PNG")
 

@@ -163,6 +163,20 @@ class Network(linen.Module):
         yield "fc8", nn.Dense(config.num_classes, name="fc8")
 
 
+def layer_names(config: Config) -> tuple[str, ...]:
+    """Names the layers before the head, in their order.
+
+    >>> layer_names(Config(depth=11, batch_norm=False))[:5]
+    ('conv1_1', 'relu1_1', 'pool1', 'conv2_1', 'relu2_1')
+    """
+    kinds = ("conv", "bn", "relu") if config.batch_norm else ("conv", "relu")
+    names: list[str] = []
+    for stack, count in enumerate(STACKS[config.depth], start=1):
+        names += [f"{kind}{stack}_{number}" for number in range(1, count + 1) for kind in kinds]
+        names.append(f"pool{stack}")
+    return tuple(names)
+
+
 def build(config: Config = Config()) -> Classifier:
     """Makes the classifier.
 

@@ -11,12 +11,13 @@ COMMANDS = {
     "sample": "draw images from a trained GAN",
     "evaluate": "measure a trained model on the test images",
     "judge": "show images to a person, on a local page: which are real?",
+    "stylize": "make the content of one picture in the style of another",
     "weights": "fetch or convert the weights of a trained network",
     "models": "list the models with their sizes and costs",
     "benchmark": "time steps, ops, data sources and peers",
 }
 
-COMPILING = ("train", "sweep", "sample", "evaluate", "judge")
+COMPILING = ("train", "sweep", "sample", "evaluate", "judge", "stylize")
 """The commands that run programs on a device."""
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]

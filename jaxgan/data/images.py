@@ -1,12 +1,12 @@
 """Bringing images to one shape, and reading them from files that cannot be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxgan.validation import InputError
+from jaxgan.validation import InputError, require
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -106,13 +106,44 @@ def read_file(path: Path, image_size: tuple[int, int], channels: int, *, crop: b
     Raises:
         InputError: as `check_file`, or the file is damaged.
     """
+    return _read(path, channels, lambda _: image_size, crop=crop)
+
+
+def read_picture(path: Path, channels: int, *, longest: int) -> np.ndarray:
+    """Reads an image file in its own proportions: uint8[H, W, C], turned as its camera says.
+
+    Args:
+        path: the file.
+        channels: 1 for grey, 3 for RGB.
+        longest: what its longer side becomes.
+
+    Raises:
+        InputError: as `check_file`, or the file is damaged.
+    """
+    return _read(path, channels, lambda size: proportional(size, longest), crop=False)
+
+
+def proportional(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Scales a height and a width so that the longer one has a given length.
+
+    >>> proportional((400, 300), 200)
+    (200, 150)
+    """
+    height, width = (max(1, round(side * longest / max(size))) for side in size)
+    return height, width
+
+
+def _read(
+    path: Path, channels: int, choose: Callable[[tuple[int, int]], tuple[int, int]], *, crop: bool
+) -> np.ndarray:
     from PIL import ImageOps
 
     check_file(path)
     with _opened(path) as picture:
         try:
             picture.load()
-            return fit(ImageOps.exif_transpose(picture), image_size, channels, crop=crop)
+            turned = ImageOps.exif_transpose(picture)
+            return fit(turned, choose((turned.height, turned.width)), channels, crop=crop)
         except Exception as error:  # each decoder breaks in its own way
             raise InputError(f"{path} is truncated or damaged, or cannot be used: {error}") from None
 
@@ -120,7 +151,9 @@ def read_file(path: Path, image_size: tuple[int, int], channels: int, *, crop: b
 def _opened(path: Path) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
-    expected = SUFFIXES[path.suffix.lower()]
+    suffix = path.suffix.lower()
+    require(suffix in SUFFIXES, "the ending of an image file", path.name, "one of " + ", ".join(SUFFIXES))
+    expected = SUFFIXES[suffix]
     try:
         picture = Image.open(path, formats=list(FORMATS))
     except UnidentifiedImageError:

@@ -1,0 +1,1 @@
+"""Style transfer by networks that see: the content of one picture in the style of another."""
