@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import cache, data, parallel
+from jaxgan import cache, data, interpret, parallel
 from jaxgan.classifiers import cnn
 from jaxgan.steps import Classifier
 from jaxgan.typing import Array, PyTree, Watch, unwatched
@@ -190,8 +190,8 @@ def _extractor(config: cnn.Config) -> Callable[[PyTree, Array], Seen]:
 
     def extract(variables: PyTree, pixels: Array) -> Seen:
         images = low + (high - low) / 255 * jnp.asarray(pixels, jnp.float32)
-        logits, shown = network.apply({"params": variables}, images, train=False, mutable=["intermediates"])
-        return Seen(shown["intermediates"][cnn.FEATURES][0], logits)
+        found = interpret.activations(network, {"params": variables}, images)
+        return Seen(found[cnn.FEATURES], found[cnn.LOGITS])
 
     return extract
 

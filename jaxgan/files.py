@@ -1,9 +1,28 @@
 """Files that are whole or absent."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def check_writable(path: Path) -> None:
+    """Makes sure that `whole` can write a file, before anything is worked out for it.
+
+    Raises:
+        OSError: it cannot.
+
+    >>> check_writable(Path("no/such/folder/picture.png"))
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: [Errno 2] No such file or directory: 'no/such/folder/picture.png.partial'
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    partial = path.with_name(path.name + ".partial")
+    partial.touch()
+    partial.unlink()
 
 
 @contextmanager

@@ -70,7 +70,8 @@ MNIST = Config()
 AVERAGED = Config(ema_decay=0.999)
 """Predicts from averaged weights: at a constant learning rate single steps jitter, their average does not."""
 FEATURES = "features"
-"""The name under which the network shows what its last layer sees, f32[N, hidden]."""
+LOGITS = "Dense_1"
+"""The names under which the network shows what its last layer sees, f32[N, hidden], and gives."""
 RECIPE = Recipe(AVERAGED, batch_size=32, steps=900)
 
 
@@ -87,12 +88,12 @@ class Network(linen.Module):
         """Maps f32[N, H, W, C] to f32[N, K]; the same in training and out of it."""
         del train
         x = images
-        for features in (self.config.features, 2 * self.config.features):
+        for number, features in enumerate((self.config.features, 2 * self.config.features), start=1):
             x = ops.relu(nn.Conv2D(features, window=3, padding="VALID")(x))
-            x = self._attend(ops.max_pool2d(x, window=2))
+            x = ops.max_pool2d(nn.Identity(name=f"relu{number}")(x), window=2)
+            x = self._attend(nn.Identity(name=f"pool{number}")(x))
         x = x.reshape(x.shape[0], -1)
-        x = ops.relu(nn.Dense(self.config.hidden)(x))
-        self.sow("intermediates", FEATURES, x)
+        x = nn.Identity(name=FEATURES)(ops.relu(nn.Dense(self.config.hidden)(x)))
         return nn.Dense(self.config.num_classes)(x)
 
     def _attend(self, x: Array) -> Array:

@@ -119,13 +119,10 @@ class Block(linen.Module):
             y = convolve(self.features if last else width, window, stride, name=f"conv{number}")(y)
             y = normalizer(f"bn{number}")(y, train=train)
             if not last:
-                y = ops.relu(y)
-                self.sow("intermediates", f"relu{number}", y)
+                y = nn.Identity(name=f"relu{number}")(ops.relu(y))
         if x.shape != y.shape:
             x = self._reshape(x, train=train)
-        y = ops.relu(x + y)
-        self.sow("intermediates", f"relu{len(shapes)}", y)
-        return y
+        return nn.Identity(name=f"relu{len(shapes)}")(ops.relu(x + y))
 
     def _reshape(self, x: Array, *, train: bool) -> Array:
         if self.shortcut == "projection":
@@ -172,11 +169,10 @@ class Network(linen.Module):
         x = nn.standardize(images) if config.standardize else images
         big = config.stem == "imagenet"
         x = convolve(config.features, 7 if big else 3, 2 if big else 1, name="conv1")(x)
-        x = ops.relu(normalizer("bn1")(x, train=train))
-        self.sow("intermediates", "relu", x)
+        x = nn.Identity(name="relu")(ops.relu(normalizer("bn1")(x, train=train)))
         if big:
             x = ops.max_pool2d(x, window=3, stride=2, padding=((1, 1), (1, 1)))
-            self.sow("intermediates", "maxpool", x)
+            x = nn.Identity(name="maxpool")(x)
         for group, count in enumerate(BLOCKS[config.depth]):
             features = config.features * 2**group * (EXPANSION if config.bottleneck else 1)
             for number in range(count):
@@ -188,8 +184,7 @@ class Network(linen.Module):
                     return x
         if until is not None:
             raise ValueError(f"ResNet with {config.depth} layers has no block {until!r}")
-        x = x.mean((1, 2))
-        self.sow("intermediates", "avgpool", x)
+        x = nn.Identity(name="avgpool")(x.mean((1, 2)))
         return nn.Dense(config.num_classes, name="fc")(x)
 
 

@@ -128,8 +128,8 @@ class Network(linen.Module):
         x = nn.standardize(images) if self.config.standardize else images
         for name, layer in self._layers(x.shape[1:3]):
             x = layer(x, train=train) if isinstance(layer, nn.BatchNorm | nn.Dropout) else layer(x)
-            if not isinstance(layer, linen.Module):  # whose outputs Flax can capture by itself
-                self.sow("intermediates", name, x)
+            if not isinstance(layer, linen.Module):
+                x = nn.Identity(name=name)(x)
             if name == until:
                 return x
         if until is not None:

@@ -10,6 +10,7 @@ COMMANDS = {
     "sweep": "train a model with many settings at once, in one program",
     "sample": "draw images from a trained GAN",
     "evaluate": "measure a trained model on the test images",
+    "explain": "draw what the networks of a trained model see",
     "judge": "show images to a person, on a local page: which are real?",
     "stylize": "make the content of one picture in the style of another",
     "weights": "fetch or convert the weights of a trained network",
@@ -17,7 +18,7 @@ COMMANDS = {
     "benchmark": "time steps, ops, data sources and peers",
 }
 
-COMPILING = ("train", "sweep", "sample", "evaluate", "judge", "stylize")
+COMPILING = ("train", "sweep", "sample", "evaluate", "explain", "judge", "stylize")
 """The commands that run programs on a device."""
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]

@@ -1,9 +1,7 @@
 """Folders of image files: one folder for each class, or all in one."""
 
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,7 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
     if not paths:
         allowed = ", ".join(sorted(images.SUFFIXES))
         raise InputError(f"{spec} holds no {split} images; it must hold files that end in {allowed}")
-    with quiet_about_size(), ThreadPoolExecutor() as pool:
+    with images.quiet_about_size(), ThreadPoolExecutor() as pool:
         if len(paths) * int(np.prod(shape.image_shape)) <= MEMORY:
             pixels = list(pool.map(lambda path: _read(path, shape), paths))
             return in_memory(spec, split, shape, np.stack(pixels), labels, classes)
@@ -43,16 +41,6 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
         count=len(paths),
         reader=lambda indices: _read_some(indices, paths, labels, shape),
     )
-
-
-@contextmanager
-def quiet_about_size() -> Iterator[None]:
-    """Keeps Pillow from warning of large images, which are refused by their size."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
 
 
 def _read(path: Path, shape: Shape) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Bringing images to one shape, and reading them from files that cannot be trusted."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +88,16 @@ def _to_bytes(picture: "Image.Image") -> "Image.Image":
     return picture
 
 
+@contextmanager
+def quiet_about_size() -> Iterator[None]:
+    """Keeps Pillow from warning of large images, which are refused by their size."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
 def check_file(path: Path) -> None:
     """Reads the head of an image file, and nothing more.
 
@@ -146,6 +158,21 @@ def _read(
             return fit(turned, choose((turned.height, turned.width)), channels, crop=crop)
         except Exception as error:  # each decoder breaks in its own way
             raise InputError(f"{path} is truncated or damaged, or cannot be used: {error}") from None
+
+
+def read_files(
+    paths: Sequence[Path], image_size: tuple[int, int], channels: int, *, crop: bool
+) -> np.ndarray:
+    """Reads image files: uint8[N, H, W, C]; they need not be of one size, nor of so many channels.
+
+    Raises:
+        InputError: as `read_file`, or a name that is not that of an image.
+    """
+    for path in paths:
+        allowed = "a file that ends in one of " + ", ".join(sorted(SUFFIXES))
+        require(path.suffix.lower() in SUFFIXES, "an image", str(path), allowed)
+    with quiet_about_size():
+        return np.stack([read_file(path, image_size, channels, crop=crop) for path in paths])
 
 
 def _opened(path: Path) -> "Image.Image":

@@ -4,7 +4,7 @@ from jaxgan.nn.attention import SelfAttention
 from jaxgan.nn.channel_attention import CBAM, SqueezeExcite
 from jaxgan.nn.conditioning import ConditionalBatchNorm, Projection, concatenate_labels, judge, normalize
 from jaxgan.nn.imagenet import standardize
-from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout
+from jaxgan.nn.layers import BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, Identity
 from jaxgan.nn.pyramid import Normalized, Pyramid, spread
 from jaxgan.nn.residual import ResidualBlock, double, halve
 from jaxgan.nn.spectral import spectral
@@ -17,6 +17,7 @@ __all__ = [
     "ConvTranspose2D",
     "Dense",
     "Dropout",
+    "Identity",
     "Normalized",
     "Projection",
     "Pyramid",

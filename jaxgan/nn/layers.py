@@ -156,6 +156,20 @@ class BatchNorm(nn.Module):
         return y.astype(x.dtype)
 
 
+class Identity(nn.Module):
+    """Gives what it is given, under the name of the layer: so other modules see it, and may change it.
+
+    It names what a function makes inside a network, an activation say; see `jaxgan.interpret`.
+
+    >>> Identity(name="relu1").apply({}, jnp.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+
+    def __call__(self, x: Array) -> Array:
+        """Maps f[...] to itself."""
+        return x
+
+
 class Dropout(nn.Module):
     """Dropout in training; the map itself otherwise.
 

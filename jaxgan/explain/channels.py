@@ -1,0 +1,147 @@
+"""What the channels of layers show: maps of an image, drawings of a generator, kernels, best images."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan import interpret, parallel
+from jaxgan.explain.attributions import cam_layer
+from jaxgan.explain.figures import Column, Strip, save_panels, save_strips
+from jaxgan.explain.scene import Scene
+from jaxgan.explain.subjects import label_of
+from jaxgan.interpret import Score
+from jaxgan.steps.draws import draw_labels, draw_latents
+from jaxgan.typing import Array, PyTree
+
+BESIDE = 10
+"""The channels of each layer, where several layers are shown."""
+MOST, COLUMNS = 64, 8
+"""The channels of one layer, and how many stand in a row."""
+PAIRS = 12
+"""The inputs and outputs of a convolution whose kernels are shown."""
+BEST = 15
+"""The most images of `maximize`."""
+CLIMB = {"steps": 512, "total_variation": 0.02}
+
+
+def features(scene: Scene) -> list[str]:
+    """Draws the maps that layers make of one image."""
+    subjects = scene.files or scene.real(1)
+    name = subjects.titles[0]
+    inputs = (subjects.images[:1], *scene.told(subjects.labels[:1]))
+    return _layers(scene, f"what the {scene.player.name} sees in {name}", inputs)
+
+
+def generator(scene: Scene) -> list[str]:
+    """Draws the maps by which a generator comes to an image."""
+    seed = scene.seeds(1)[0]
+    key = jax.random.key(seed)
+    inputs = [draw_latents(key, 1, scene.player.inputs[0].shape[1])]
+    if scene.is_told:
+        label = scene.request.label
+        drawn = draw_labels(jax.random.fold_in(key, 1), 1, scene.classes)
+        inputs.append(drawn if label is None else jnp.full(1, label))
+    return _layers(scene, f"how the generator draws seed {seed}", inputs)
+
+
+def _layers(scene: Scene, about: str, inputs: "list[Array] | tuple[np.ndarray, ...]") -> list[str]:
+    network, layer = scene.player.network, scene.request.layer
+
+    def work(variables: PyTree, *inputs: Array) -> tuple[PyTree, dict[str, Array]]:
+        outputs = network.apply(variables, *inputs, train=False)
+        return outputs, interpret.activations(network, variables, *inputs)
+
+    outputs, found = jax.device_get(parallel.compile_function(work)(scene.player.variables, *inputs))
+    shapes = scene.player.layers
+    names = interpret.last_of_each_shape(shapes) if layer is None else [layer]
+    image = outputs if scene.player.name == "generator" else inputs[0]
+    strips = [Strip("the image", scene.shown(image), 1)]
+    maps = [_strip(name, found[name][0], alone=layer is not None) for name in names]
+    strips = [*maps, *strips] if scene.player.name == "generator" else [*strips, *maps]
+    note = "channels by how much they vary within the image, most first"
+    save_strips(scene.out, f"{scene.title}, {about}", strips, note=note)
+    return [strip.title for strip in maps]
+
+
+def _strip(name: str, output: np.ndarray, *, alone: bool) -> Strip:
+    maps = np.moveaxis(output.reshape(*(1,) * (3 - output.ndim), *output.shape), -1, 0)
+    count = len(maps)
+    if maps.shape[1:] == (1, 1):
+        order = np.arange(min(count, 16 * MOST))
+        return Strip(f"{name}: {len(order)} of {count} numbers", maps[order], 16)
+    order = maps.std((1, 2)).argsort(kind="stable")[::-1][: MOST if alone else BESIDE]
+    size = " x ".join(map(str, maps.shape[1:]))
+    columns = COLUMNS if alone else BESIDE
+    if count == 1:
+        return Strip(f"{name}: its one channel, {size}", maps, columns)
+    return Strip(f"{name}: {len(order)} of {count} channels, {size}: {_numbers(order)}", maps[order], columns)
+
+
+def _numbers(order: np.ndarray) -> str:
+    return ", ".join(map(str, order[:COLUMNS])) + (", ..." if len(order) > COLUMNS else "")
+
+
+def filters(scene: Scene) -> list[str]:
+    """Draws kernels: those of one channel as they are, others by input and output."""
+    known: Mapping[str, Array] = interpret.filters(scene.player.variables["params"])
+    name = scene.request.layer or next(iter(known))
+    kernel = np.asarray(known[name])
+    height, width, inputs, outputs = kernel.shape
+    if inputs == 1:
+        maps, columns = np.moveaxis(kernel[:, :, 0], -1, 0)[:MOST], COLUMNS
+        words = f"{len(maps)} of {outputs} kernels {height} x {width}, one for each output"
+    else:
+        rows, columns = min(inputs, PAIRS), min(outputs, PAIRS)
+        maps = kernel[:, :, :rows, :columns].transpose(2, 3, 0, 1).reshape(-1, height, width)
+        words = f"kernels {height} x {width}; down: {rows} of {inputs} inputs"
+        words += f", across: {columns} of {outputs} outputs"
+    save_strips(scene.out, scene.title, [Strip(f"{name}: {words}", maps, columns, signed=True)])
+    return [f"{name}: {words}"]
+
+
+def maximize(scene: Scene) -> list[str]:
+    """Draws images that raise the logits of classes, or the channels of a layer."""
+    network, layer, label = scene.player.network, scene.request.layer, scene.request.label
+    if layer is None and scene.is_gan:
+        layer = cam_layer(scene)
+    count = scene.player.layers[layer][-1] if layer else scene.classes
+    wanted = np.arange(min(count, BEST)) if label is None or layer else np.array([label])
+    told = scene.told(label_of(len(wanted), max(1, scene.classes), label))
+    shape = (len(wanted), *scene.run.settings.model.image_shape)
+
+    def work(variables: PyTree, wanted: Array, *told: Array) -> tuple[Array, Array]:
+        if layer is None:
+            score: Score = interpret.score_of(network, variables, select=interpret.of_class(wanted))
+        else:
+            score = _channel_score(network, variables, layer, wanted, told)
+        options = {"shape": shape, "value_range": scene.value_range, **CLIMB}
+        images = interpret.maximize(score, jax.random.key(0), **options)
+        return images, score(images)
+
+    compiled = parallel.compile_function(work)
+    images, scores = jax.device_get(compiled(scene.player.variables, wanted, *told))
+    what = "class" if layer is None else "channel"
+    words = [f"{what} {number}: {score:.3g}" for number, score in zip(wanted, scores, strict=True)]
+    columns = min(5, len(wanted))
+    panels = [
+        Column("", "image", scene.shown(images[place::columns]), captions=words[place::columns])
+        for place in range(columns)
+    ]
+    of = "logits" if layer is None else f"channels of {layer}, their means over all places"
+    save_panels(scene.out, f"{scene.title}\nimages that raise {of}", panels)
+    return words
+
+
+def _channel_score(
+    network: object, variables: PyTree, layer: str, wanted: Array, told: tuple[Array, ...]
+) -> Score:
+    """The means of channels over the places of a layer, for each image that of its own channel."""
+
+    def score(images: Array) -> Array:
+        output = interpret.activations(network, variables, images, *told)[layer]  # type: ignore[arg-type]
+        means = output.reshape(len(images), -1, output.shape[-1]).mean(1)
+        return interpret.of_class(wanted)(means)
+
+    return score

@@ -1,0 +1,155 @@
+"""What can be asked of a run, and whether it makes sense there."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxgan import interpret, runs, zoo
+from jaxgan.explain.players import Player
+from jaxgan.validation import InputError, require
+
+MOST = 24
+"""The most images in a picture."""
+
+
+class Method(NamedTuple):
+    """One way to look at a run.
+
+    Attributes:
+        shows: what it shows.
+        uses: what may be chosen: images, seeds, layer, label.
+        player: whom it looks at where that is not the classifier or the discriminator.
+    """
+
+    shows: str
+    uses: frozenset[str]
+    player: str | None = None
+
+
+_SEEN = frozenset({"images", "seeds", "label"})
+METHODS = {
+    "saliency": Method("pixels by the slope of the score", _SEEN),
+    "smoothgrad": Method("the same, averaged over images with noise", _SEEN),
+    "integrated": Method("integrated gradients: what each pixel adds to the score", _SEEN),
+    "gradcam": Method("Grad-CAM: where a layer finds what speaks for the score", _SEEN | {"layer"}),
+    "features": Method("feature maps of one image", frozenset({"images", "layer", "label"})),
+    "filters": Method("the kernels of a convolution", frozenset({"layer"})),
+    "maximize": Method(
+        "images that raise a class, or the channels of a layer", frozenset({"layer", "label"})
+    ),
+    "neighbors": Method("the nearest training images", _SEEN | {"layer"}),
+    "generator": Method(
+        "what each layer of a generator draws", frozenset({"seeds", "layer", "label"}), "generator"
+    ),
+    "layers": Method("the names of the layers, with shapes, as text", frozenset()),
+}
+ATTRIBUTIONS = ("saliency", "smoothgrad", "integrated", "gradcam")
+"""The methods that stand side by side in one picture."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is wanted.
+
+    Attributes:
+        methods: one of `METHODS`, or several of `ATTRIBUTIONS`.
+        images: files to look at; some of the run's test images without any.
+        count: how many test images, 1 to 24; a number that suits the method by default.
+        seeds: uint32[n], of the images that a GAN draws; those that suit the method by default.
+        layer: its name; one that suits the method by default.
+        label: the class whose score is explained (the predicted one by default), or that a GAN draws.
+    """
+
+    methods: tuple[str, ...]
+    images: tuple[Path, ...] = ()
+    count: int | None = None
+    seeds: np.ndarray | None = None
+    layer: str | None = None
+    label: int | None = None
+
+    def __post_init__(self) -> None:
+        for method in self.methods:
+            require(method in METHODS, "--method", method, "one of " + ", ".join(METHODS))
+        alone = len(set(self.methods)) == 1 or set(self.methods) <= set(ATTRIBUTIONS)
+        allowed = "one, or several of " + ", ".join(ATTRIBUTIONS)
+        require(bool(self.methods) and alone, "--method", ",".join(self.methods), allowed)
+        require(self.count is None or 1 <= self.count <= MOST, "--count", self.count, f"in 1 ... {MOST}")
+        require(len(self.images) <= MOST, "the number of images", len(self.images), f"at most {MOST}")
+        seeds = 0 if self.seeds is None else len(self.seeds)
+        require(seeds <= MOST, "the number of seeds", seeds, f"at most {MOST}")
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """What was chosen of images, seeds, layer and label."""
+        given = {
+            "images": bool(self.images) or self.count is not None,
+            "seeds": self.seeds is not None,
+            "layer": self.layer is not None,
+            "label": self.label is not None,
+        }
+        return tuple(name for name, is_given in given.items() if is_given)
+
+
+def check(request: Request, run: runs.Run, players: dict[str, Player]) -> Player:
+    """Refuses what does not suit a run, before anything is worked out.
+
+    Args:
+        request: what is wanted.
+        run: the run.
+        players: its networks.
+
+    Returns:
+        The network that is looked at.
+
+    Raises:
+        InputError: a method, layer, label or other choice that does not suit.
+    """
+    fitting = [name for name, method in METHODS.items() if method.player in (None, *players)]
+    for name in request.methods:
+        if name not in fitting:
+            raise InputError(
+                f"--method {name}: {run.folder.path} is a run of {run.model.name}, which has no "
+                f"{METHODS[name].player}; the methods for it are {', '.join(fitting)}"
+            )
+    _check_choices(request, run, players)
+    player = players[METHODS[request.methods[0]].player or next(reversed(players))]
+    if request.layer is not None:
+        known = (
+            interpret.filters(player.variables["params"]) if "filters" in request.methods else player.layers
+        )
+        interpret.require_layer(request.layer, known, "--layer")
+        if "gradcam" in request.methods:
+            maps = [name for name, shape in player.layers.items() if len(shape) == 4]
+            if request.layer not in maps:
+                raise InputError(
+                    f"--layer {request.layer}: Grad-CAM needs a layer with places, one of {', '.join(maps)}"
+                )
+    return player
+
+
+def _check_choices(request: Request, run: runs.Run, players: dict[str, Player]) -> None:
+    uses = frozenset().union(*(METHODS[name].uses for name in request.methods))
+    classes, is_gan = zoo.num_classes(run.settings.model), "generator" in players
+    if not is_gan:
+        uses -= {"seeds"}
+        if not set(request.methods) <= {*ATTRIBUTIONS, "maximize"}:
+            uses -= {"label"}
+    elif classes is None:
+        uses -= {"label"}
+    for name in request.chosen:
+        if name not in uses:
+            option = {"images": "IMAGE and --count"}.get(name, f"--{name}")
+            words = ", ".join(sorted(uses)) or "nothing"
+            raise InputError(
+                f"{option}: {','.join(request.methods)} of a run of {run.model.name} takes no {name}; "
+                f"it takes {words}"
+            )
+    if request.label is not None:
+        assert classes is not None
+        require(0 <= request.label < classes, "--label", request.label, f"in 0 ... {classes - 1}")
+        if not is_gan and request.layer is not None and "maximize" in request.methods:
+            raise InputError("--label and --layer are both given; maximize raises one or the other")
+    if is_gan and classes is not None and request.images and request.label is None:
+        raise InputError("--label is missing: a GAN with classes must be told the class of the images")
