@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     )
     opened = runs.open_run(flags.run)
     if request.methods == ("layers",):
-        return _list_layers(opened)
+        return _list_layers(opened, request)
     name = "-".join(request.methods) if len(request.methods) < len(explain.ATTRIBUTIONS) else "attributions"
     out = flags.out or opened.folder.path / f"explain-{name}.png"
     step, lines = explain.explain(opened, request, out, print)
@@ -68,11 +68,10 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _list_layers(opened: runs.Run) -> int:
-    for player in explain.open_players(opened).values():
-        print(f"{player.name}:")
-        layers = player.layers
+def _list_layers(opened: runs.Run, request: explain.Request) -> int:
+    for network, layers in explain.list_layers(opened, request).items():
+        print(f"{network}:")
         width = max(map(len, layers))
         for name, shape in layers.items():
-            print(f"  {name:<{width}}  {' x '.join(map(str, shape[1:]))}")
+            print(f"  {name:<{width}}  {' x '.join(map(str, shape))}")
     return 0

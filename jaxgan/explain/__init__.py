@@ -2,6 +2,6 @@
 
 from jaxgan.explain.players import Player, open_players
 from jaxgan.explain.request import ATTRIBUTIONS, METHODS, Request
-from jaxgan.explain.views import explain
+from jaxgan.explain.views import explain, list_layers
 
-__all__ = ["ATTRIBUTIONS", "METHODS", "Player", "Request", "explain", "open_players"]
+__all__ = ["ATTRIBUTIONS", "METHODS", "Player", "Request", "explain", "list_layers", "open_players"]

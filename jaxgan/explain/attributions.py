@@ -1,5 +1,8 @@
 """Which pixels speak for a score, by several methods side by side."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,33 +66,45 @@ def attribute(
         What the network gives, logits f32[N] or f32[N, K]; int32[N], the classes that are explained, None for
         a discriminator; and the maps f32[N, h, w], by method.
     """
-    player, (low, high) = scene.player, scene.value_range
-    methods, label = scene.request.methods, scene.request.label
+    player, label = scene.player, scene.request.label
 
     def work(variables: PyTree, images: Array, *told: Array) -> tuple[Array, Array | None, dict[str, Array]]:
-        outputs = player.network.apply(variables, images, *told, train=False)
-        wanted, select = None, logit
-        if not scene.is_gan:
-            wanted = outputs.argmax(-1) if label is None else jnp.full(len(images), label)
-            select = interpret.of_class(wanted)
-        score = interpret.score_of(player.network, variables, *told, select=select)
-        key, maps = jax.random.key(0), {}
-        if "saliency" in methods:
-            maps["saliency"] = _strength(interpret.saliency(score, images))
-        if "smoothgrad" in methods:
-            found = interpret.smooth_grad(score, images, key, deviation=NOISE * (high - low), samples=SAMPLES)
-            maps["smoothgrad"] = _strength(found)
-        if "integrated" in methods:
-            found = interpret.integrated_gradients(score, images, baseline=low, steps=STEPS)
-            maps["integrated"] = found.sum(-1)
-        if layer is not None:
-            options = {"layer": layer, "select": select}
-            maps["gradcam"] = interpret.grad_cam(player.network, variables, images, *told, **options)
-        return select(outputs) if scene.is_gan else outputs, wanted, maps
+        outputs: Any = player.network.apply(variables, images, *told, train=False)
+        if scene.is_gan:
+            return logit(outputs), None, _maps(scene, layer, logit, variables, images, *told)
+        wanted = outputs.argmax(-1) if label is None else jnp.full(len(images), label)
+        select = interpret.of_class(wanted)
+        return outputs, wanted, _maps(scene, layer, select, variables, images, *told)
 
-    found = parallel.compile_function(work)(player.variables, subjects.images, *scene.told(subjects.labels))
+    compiled = parallel.compile_function(work)
+    found = compiled(player.variables, subjects.images, *scene.told(subjects.labels))
     outputs, wanted, maps = jax.device_get(found)
     return outputs, wanted, maps
+
+
+def _maps(
+    scene: Scene,
+    layer: str | None,
+    select: Callable[[Any], Array],
+    variables: PyTree,
+    images: Array,
+    *told: Array,
+) -> dict[str, Array]:
+    network, methods, (low, high) = scene.player.network, scene.request.methods, scene.value_range
+    score = interpret.score_of(network, variables, *told, select=select)
+    maps = {}
+    if "saliency" in methods:
+        maps["saliency"] = _strength(interpret.saliency(score, images))
+    if "smoothgrad" in methods:
+        deviation, key = NOISE * (high - low), jax.random.key(0)
+        found = interpret.smooth_grad(score, images, key, deviation=deviation, samples=SAMPLES)
+        maps["smoothgrad"] = _strength(found)
+    if "integrated" in methods:
+        found = interpret.integrated_gradients(score, images, baseline=low, steps=STEPS)
+        maps["integrated"] = found.sum(-1)
+    if layer is not None:
+        maps["gradcam"] = interpret.grad_cam(network, variables, images, *told, layer=layer, select=select)
+    return maps
 
 
 def _strength(gradients: Array) -> Array:

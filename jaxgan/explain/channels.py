@@ -1,7 +1,5 @@
 """What the channels of layers show: maps of an image, drawings of a generator, kernels, best images."""
 
-from collections.abc import Mapping
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +21,8 @@ PAIRS = 12
 """The inputs and outputs of a convolution whose kernels are shown."""
 BEST = 15
 """The most images of `maximize`."""
-CLIMB = {"steps": 512, "total_variation": 0.02}
+STEPS, VARIATION = 512, 0.02
+"""Of `maximize`: the steps, and the price of differences of neighbours."""
 
 
 def features(scene: Scene) -> list[str]:
@@ -57,7 +56,7 @@ def _layers(scene: Scene, about: str, inputs: "list[Array] | tuple[np.ndarray, .
     shapes = scene.player.layers
     names = interpret.last_of_each_shape(shapes) if layer is None else [layer]
     image = outputs if scene.player.name == "generator" else inputs[0]
-    strips = [Strip("the image", scene.shown(image), 1)]
+    strips = [Strip("the image", scene.shown(np.asarray(image)), 1)]
     maps = [_strip(name, found[name][0], alone=layer is not None) for name in names]
     strips = [*maps, *strips] if scene.player.name == "generator" else [*strips, *maps]
     note = "channels by how much they vary within the image, most first"
@@ -85,7 +84,7 @@ def _numbers(order: np.ndarray) -> str:
 
 def filters(scene: Scene) -> list[str]:
     """Draws kernels: those of one channel as they are, others by input and output."""
-    known: Mapping[str, Array] = interpret.filters(scene.player.variables["params"])
+    known = scene.player.filters
     name = scene.request.layer or next(iter(known))
     kernel = np.asarray(known[name])
     height, width, inputs, outputs = kernel.shape
@@ -109,15 +108,22 @@ def maximize(scene: Scene) -> list[str]:
     count = scene.player.layers[layer][-1] if layer else scene.classes
     wanted = np.arange(min(count, BEST)) if label is None or layer else np.array([label])
     told = scene.told(label_of(len(wanted), max(1, scene.classes), label))
-    shape = (len(wanted), *scene.run.settings.model.image_shape)
+    height, width, channels = scene.run.settings.model.image_shape
+    shape = (len(wanted), height, width, channels)
 
     def work(variables: PyTree, wanted: Array, *told: Array) -> tuple[Array, Array]:
         if layer is None:
             score: Score = interpret.score_of(network, variables, select=interpret.of_class(wanted))
         else:
             score = _channel_score(network, variables, layer, wanted, told)
-        options = {"shape": shape, "value_range": scene.value_range, **CLIMB}
-        images = interpret.maximize(score, jax.random.key(0), **options)
+        images = interpret.maximize(
+            score,
+            jax.random.key(0),
+            shape=shape,
+            value_range=scene.value_range,
+            steps=STEPS,
+            total_variation=VARIATION,
+        )
         return images, score(images)
 
     compiled = parallel.compile_function(work)

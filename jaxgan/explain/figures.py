@@ -84,7 +84,8 @@ def save_panels(
         if drawn is not None:
             bar = figure.colorbar(drawn, cax=axes[count], orientation="horizontal")
             bar.ax.tick_params(labelsize=8)
-            bar.solids.set_alpha(1)
+            if bar.solids is not None:
+                bar.solids.set_alpha(1)
         elif colored:
             axes[count].set_axis_off()
     for axes, words in zip(grid[:, 0], rows, strict=False):

@@ -24,16 +24,19 @@ def draw(scene: Scene) -> list[str]:
     """Draws each image with its nearest training images, and compares with the distances of test images."""
     subjects, groups = _subjects(scene)
     train = read_data(scene.run.settings, "train")
-    found = _search(scene, subjects, train)
+    places, distances = _search(scene, subjects, train)
     shown = len(subjects.images) - sum(len(group) for group in groups.values())
     images = scene.shown(subjects.images[:shown])
     columns = [Column(_first(scene), "image", images, captions=subjects.titles[:shown])]
     for number in range(min(BESIDE, len(train))):
-        places, distances = found.places[:shown, number], found.distances[:shown, number]
-        near = train.read(places)["image"] / 255
-        captions = [f"train {place}: {far:.3g}" for place, far in zip(places, distances, strict=True)]
-        columns.append(Column(f"nearest {number + 1}", "image", near, captions=captions))
-    medians = {name: float(np.median(found.distances[group, 0])) for name, group in groups.items()}
+        near = places[:shown, number]
+        captions = [
+            f"train {place}: {far:.3g}" for place, far in zip(near, distances[:, number], strict=False)
+        ]
+        columns.append(
+            Column(f"nearest {number + 1}", "image", train.read(near)["image"] / 255, captions=captions)
+        )
+    medians = {name: float(np.median(distances[group, 0])) for name, group in groups.items()}
     lines = [f"{name}: {value:.3g}" for name, value in medians.items()]
     unit = (
         f"distance of {scene.request.layer}"
@@ -42,7 +45,9 @@ def draw(scene: Scene) -> list[str]:
     )
     note = f"{unit}\nto the nearest training image, median of {'; of '.join(lines)}"
     save_panels(scene.out, scene.title, columns, note=note)
-    return note.splitlines()
+    first = zip(subjects.titles, places[:shown, 0], distances[:, 0], strict=False)
+    nearest = [f"{title}: nearest is train {place}, at {far:.3g}" for title, place, far in first]
+    return [*nearest, *note.splitlines()]
 
 
 def _first(scene: Scene) -> str:
@@ -70,8 +75,8 @@ def _subjects(scene: Scene) -> tuple[Subjects, dict[str, range]]:
     return subjects, groups
 
 
-def _search(scene: Scene, subjects: Subjects, train: data.Dataset) -> neighbors.Neighbors:
-    """Finds the nearest training images by pixels, or by what a layer gives."""
+def _search(scene: Scene, subjects: Subjects, train: data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the nearest training images by pixels, or by what a layer gives: int[N, k], and f32[N, k]."""
     player, layer, value_range = scene.player, scene.request.layer, scene.value_range
     size = np.prod(subjects.images.shape[1:])
 
@@ -92,4 +97,5 @@ def _search(scene: Scene, subjects: Subjects, train: data.Dataset) -> neighbors.
         told = scene.told(batch.get("label", np.zeros(0, np.int32)))
         state = update(state, player.variables, rows, np.int32(first), batch["image"], *told)
         first += len(batch["image"])
-    return neighbors.Neighbors(*jax.device_get(state))
+    found: neighbors.Neighbors = jax.device_get(state)
+    return np.asarray(found.places), np.asarray(found.distances)

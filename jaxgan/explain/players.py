@@ -32,6 +32,12 @@ class Player(NamedTuple):
         """What each layer gives for one image: its shape, by the layer's name, in their order."""
         return interpret.layer_shapes(self.network, self.variables, *self.inputs)
 
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The kernels of convolutions by the names of their layers, in the order of those."""
+        found = interpret.filters(self.variables["params"])
+        return {name: found[name] for name in self.layers if name in found}
+
 
 def open_players(run: runs.Run, state: PyTree | None = None) -> dict[str, Player]:
     """Names the networks of a run: that of a classifier, or generator and discriminator.

@@ -116,9 +116,7 @@ def check(request: Request, run: runs.Run, players: dict[str, Player]) -> Player
     _check_choices(request, run, players)
     player = players[METHODS[request.methods[0]].player or next(reversed(players))]
     if request.layer is not None:
-        known = (
-            interpret.filters(player.variables["params"]) if "filters" in request.methods else player.layers
-        )
+        known = player.filters if "filters" in request.methods else player.layers
         interpret.require_layer(request.layer, known, "--layer")
         if "gradcam" in request.methods:
             maps = [name for name, shape in player.layers.items() if len(shape) == 4]

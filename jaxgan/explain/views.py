@@ -29,7 +29,7 @@ def explain(run: runs.Run, request: Request, out: Path, say: Callable[[str], Non
 
     Args:
         run: the run; its newest state is taken.
-        request: what is wanted; layers is none of it, see `Player.layers`.
+        request: what is wanted; for its layers see `list_layers`.
         out: the PNG file.
         say: gets a sentence for each checkpoint that cannot be read.
 
@@ -55,6 +55,22 @@ def explain(run: runs.Run, request: Request, out: Path, say: Callable[[str], Non
     lines: list[str] = []
     _write(out, lambda: lines.extend(VIEWS[request.methods[0]](scene)))
     return step, lines
+
+
+def list_layers(run: runs.Run, request: Request) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Names the layers of the networks of a run.
+
+    Returns:
+        For each network its layers in their order, with the shape of what they give for one image or latent.
+
+    Raises:
+        InputError: something is chosen that means nothing here.
+    """
+    players = open_players(run)
+    check(request, run, players)
+    return {
+        name: {layer: shape[1:] for layer, shape in player.layers.items()} for name, player in players.items()
+    }
 
 
 def _write(out: Path, work: Callable[[], None]) -> None:

@@ -120,8 +120,8 @@ def filters(params: PyTree) -> dict[str, Array]:
     """Gives the kernels of a network's convolutions, also of the transposed.
 
     Returns:
-        Kernels f32[P, Q, C, F] by the names of their layers, in the order in which they were made; C is what
-        they see, F what they give (C counts the channels of one group only).
+        Kernels f32[P, Q, C, F] by the names of their layers, in the order of the params; C is what they see,
+        F what they give (C counts the channels of one group only).
 
     >>> import jax.numpy as jnp
     >>> params = {"Conv_0": {"kernel": jnp.ones((3, 3, 1, 4))}, "Dense_0": {"kernel": jnp.ones((4, 2))}}

@@ -77,7 +77,7 @@ def maximize(
         )
         return low + (high - low) * jax.nn.sigmoid(pixels)
 
-    def value(coefficients: Array, shift: Array) -> Array:
+    def cost(coefficients: Array, shift: Array) -> Array:
         images = draw(coefficients)
         moved = jnp.roll(images, shift, axis=(1, 2))
         return total_variation * _variation(images) - score(moved).sum()
@@ -90,7 +90,7 @@ def maximize(
     ) -> tuple[tuple[Array, optax.OptState], None]:
         coefficients, opt_state = carry
         shift = jax.random.randint(jax.random.fold_in(shifts, number), (2,), -jitter, jitter + 1)
-        updates, opt_state = tx.update(jax.grad(value)(coefficients, shift), opt_state)
+        updates, opt_state = tx.update(jax.grad(cost)(coefficients, shift), opt_state)
         return (optax.apply_updates(coefficients, updates), opt_state), None
 
     first = START * jax.random.normal(start, (2, shape[0], shape[1], shape[2] // 2 + 1, shape[3]))
@@ -106,4 +106,4 @@ def _scale(height: int, width: int, damping: float) -> np.ndarray:
 
 
 def _variation(images: Array) -> Array:
-    return sum(jnp.sum(jnp.diff(images, axis=axis) ** 2) for axis in (1, 2))
+    return (jnp.diff(images, axis=1) ** 2).sum() + (jnp.diff(images, axis=2) ** 2).sum()

@@ -1,0 +1,375 @@
+"""``jaxgan explain``: pictures of every method for every kind of run, and one clear error for bad input."""
+
+import functools
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan import config, explain, interpret, run_folder, runs, zoo
+from jaxgan.cli import main
+from jaxgan.data.images import read_files
+from jaxgan.explain import attributions, channels, figures
+from jaxgan.settings import defaults, read_data
+from jaxgan.validation import InputError
+
+SMALL = [
+    "--model.image-size",
+    "8",
+    "8",
+    "--model.features",
+    "2",
+    "--model.latent-size",
+    "4",
+    "--batch-size",
+    "8",
+]
+CNN = ["--model.image-size", "10", "10", "--model.features", "2", "--model.hidden", "8"]
+QUICK = {
+    "cnn": ["cnn", *CNN, "--model.attention", "cbam", "--steps", "40"],
+    "dcgan": ["dcgan", *SMALL, "--steps", "2"],
+    "told": [
+        "dcgan",
+        *SMALL,
+        "--steps",
+        "2",
+        "--model.num-classes",
+        "10",
+        "--model.conditioning",
+        "auxiliary",
+    ],
+    "vgg": ["vgg11", "--model.image-size", "8", "8", "--model.features", "2", "--steps", "2"],
+    "resnet": ["resnet20", "--model.image-size", "8", "8", "--model.features", "2", "--steps", "2"],
+    **{name: [name, *SMALL, "--steps", "1"] for name in ("sngan", "sagan", "r3gan")},
+    "wgan_gp": ["wgan_gp", *SMALL, "--steps", "1", "--batch-size", "10"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    """Gives the folder of a small run, trained at the first call."""
+
+    @functools.cache
+    def train(name):
+        assert main(["train", *QUICK[name], "--out", str(folder / name)]) == 0
+        return folder / name
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def begun(folder):
+    """The folder of a run of dcgan that never made a step."""
+    model = zoo.get("dcgan")
+    record = {"model": "dcgan", "steps": 1, "settings": config.to_dict(defaults(model))}
+    return run_folder.create(folder / "begun", record).path
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(channels, "STEPS", 20)
+    monkeypatch.setattr(attributions, "SAMPLES", 4)
+
+
+def failed(capsys, *arguments):
+    """What an unsuccessful command says: one sentence."""
+    capsys.readouterr()
+    assert main(["explain", *map(str, arguments)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("jaxgan explain: error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+def size(path):
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return picture.size
+
+
+def write(path, pixels, mode=None):
+    Image.fromarray(pixels, mode).save(path)
+    return path
+
+
+METHODS = [
+    ("cnn", "saliency,smoothgrad,integrated,gradcam", ["--label", "3", "--count", "2"]),
+    ("cnn", "features", []),
+    ("cnn", "features", ["--layer", "features"]),
+    ("cnn", "filters", ["--layer", "Conv2D_1"]),
+    ("cnn", "maximize", []),
+    ("cnn", "neighbors", ["--count", "3", "--layer", "features"]),
+    ("told", "gradcam,saliency", ["--count", "2", "--seeds", "5,6"]),
+    ("told", "features", ["--layer", "Dropout_0"]),
+    ("told", "filters", []),
+    ("told", "maximize", ["--layer", "Dense_0"]),
+    ("told", "neighbors", ["--seeds", "0-2", "--label", "4"]),
+    ("told", "generator", ["--seeds", "3", "--label", "4"]),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "options"), METHODS)
+def test_every_method_draws_a_picture(name, method, options, trained, tmp_path, capsys):
+    run, out = trained(name), tmp_path / "picture.png"
+    capsys.readouterr()
+    assert main(["explain", str(run), "--method", method, *options, "--out", str(out)]) == 0
+    width, height = size(out)
+    assert 300 < width < 2000
+    assert 150 < height < 3000
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"the picture is {out}\n")
+    assert [file.name for file in tmp_path.iterdir()] == ["picture.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", explain.METHODS)
+@pytest.mark.parametrize("name", [name for name in QUICK if name not in ("cnn", "told")])
+def test_every_model_is_explained_by_every_method(name, method, trained, tmp_path):
+    run, out = trained(name), tmp_path / "picture.png"
+    refused = method == "generator" and name in ("vgg", "resnet")
+    assert main(["explain", str(run), "--method", method, "--out", str(out)]) == 2 * refused
+    assert out.exists() is not (refused or method == "layers")
+
+
+def test_without_an_out_the_picture_lies_in_the_run(trained, capsys):
+    run = trained("cnn")
+    assert main(["explain", str(run), "--method", "filters"]) == 0
+    assert size(run / "explain-filters.png")
+    assert "Conv2D_0: 2 of 2 kernels 3 x 3" in capsys.readouterr().out
+
+
+def test_layers_are_listed_with_their_shapes_in_their_order(trained, capsys):
+    runs_of = {name: trained(name) for name in ("cnn", "told")}
+    capsys.readouterr()
+    assert main(["explain", str(runs_of["cnn"]), "--method", "layers"]) == 0
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert lines[:4] == [
+        ["network:"],
+        ["Conv2D_0", "8 x 8 x 2"],
+        ["relu1", "8 x 8 x 2"],
+        ["pool1", "4 x 4 x 2"],
+    ]
+    assert lines[-1] == ["Dense_1", "10"]
+    assert main(["explain", str(runs_of["told"]), "--method", "layers"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.index("generator:") < printed.index("ConvTranspose2D_0") < printed.index("discriminator:")
+
+
+def test_a_classifier_explains_the_class_it_predicts_or_the_one_asked_for(trained, tmp_path, capsys):
+    command = ["explain", str(trained("cnn")), "--method", "saliency", "--out", str(tmp_path / "a.png")]
+    capsys.readouterr()
+    assert main([*command, "--count", "2"]) == 0
+    first, *_ = rows = [line for line in capsys.readouterr().out.splitlines() if "taken for" in line]
+    assert len(rows) == 2
+    assert "shown:" not in first
+    taken = first.split("taken for ")[1][0]
+    other = "3" if taken != "3" else "4"
+    assert main([*command, "--count", "1", "--class", other]) == 0
+    assert f"taken for {taken}" in (printed := capsys.readouterr().out)
+    assert f"shown: {other} (" in printed
+
+
+def test_a_training_image_is_its_own_nearest_neighbour_at_distance_zero(trained, tmp_path, capsys):
+    run = trained("told")
+    pixels = read_data(runs.open_run(run).settings, "train").read(np.array([17]))["image"][0, :, :, 0]
+    copy = write(tmp_path / "copy.png", pixels)
+    command = [
+        "explain",
+        str(run),
+        str(copy),
+        "--method",
+        "neighbors",
+        "--label",
+        "4",
+        "--out",
+        str(tmp_path / "a.png"),
+    ]
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "copy.png: nearest is train 17, at 0\n" in capsys.readouterr().out
+    assert main([*command, "--layer", "Dropout_1"]) == 0  # of the same label as the image is told
+    assert "copy.png: nearest is train 17, at 0\n" in capsys.readouterr().out
+
+
+def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(trained, tmp_path, capsys):
+    run, random = trained("cnn"), np.random.default_rng(0)
+    grey = random.integers(0, 256, (14, 12), np.uint8)
+    color = random.integers(0, 256, (14, 12, 4), np.uint8)
+    files = [
+        write(tmp_path / "grey.png", grey),
+        write(tmp_path / "deep.png", grey.astype(np.uint16) * 257),
+        write(tmp_path / "color.png", color[:, :, :3]),
+        write(tmp_path / "transparent.png", color),
+    ]
+    Image.fromarray(color, "CMYK").save(tmp_path / "cmyk.jpg")
+    files.append(tmp_path / "cmyk.jpg")
+    read = read_files(files, (10, 10), 1, crop=False)
+    assert read.shape == (5, 10, 10, 1)
+    np.testing.assert_array_equal(read[0], read[1])
+    assert np.unique(read.reshape(5, -1), axis=0).shape[0] == 4
+    out = tmp_path / "picture.png"
+    assert main(["explain", str(run), *map(str, files), "--method", "gradcam", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert all(file.name in printed for file in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "cnn",
+            ["--method", "xray"],
+            "--method is 'xray'; it must be one of saliency, smoothgrad, integrated,",
+        ),
+        ("cnn", ["--method", "saliency,features"], "it must be one, or several of saliency, smoothgrad"),
+        ("cnn", ["--method", "layers,filters"], "it must be one, or several of saliency, smoothgrad"),
+        (
+            "cnn",
+            ["--method", "generator"],
+            "a run of cnn, which has no generator; the methods for it are saliency,",
+        ),
+        ("cnn", ["--layer", "conv9"], "--layer is 'conv9'; it must be one of Conv2D_0, relu1, pool1, CBAM_0"),
+        (
+            "cnn",
+            ["--method", "filters", "--layer", "relu1"],
+            "it must be one of Conv2D_0, CBAM_0.places, Conv2D_1",
+        ),
+        (
+            "cnn",
+            ["--layer", "features"],
+            "--layer features: Grad-CAM needs a layer with places, one of Conv2D_0",
+        ),
+        (
+            "cnn",
+            ["--method", "saliency", "--layer", "relu1"],
+            "--layer: saliency of a run of cnn takes no layer; it",
+        ),
+        ("cnn", ["--method", "layers", "--layer", "relu1"], "--layer: layers of a run of cnn takes no layer"),
+        ("cnn", ["--label", "10"], "--label is 10; it must be in 0 ... 9"),
+        ("cnn", ["--label", "-1"], "--label is -1; it must be in 0 ... 9"),
+        (
+            "cnn",
+            ["--method", "maximize", "--layer", "relu1", "--label", "1"],
+            "--label and --layer are both given",
+        ),
+        ("cnn", ["--method", "features", "--label", "1"], "--label: features of a run of cnn takes no label"),
+        (
+            "cnn",
+            ["--seeds", "0-3"],
+            "--seeds: saliency,smoothgrad,integrated,gradcam of a run of cnn takes no seeds",
+        ),
+        ("cnn", ["--count", "0"], "--count is 0; it must be in 1 ... 24"),
+        ("cnn", ["--count", "25"], "--count is 25; it must be in 1 ... 24"),
+        (
+            "cnn",
+            ["--method", "features", "--count", "2"],
+            "the number of images is 2; it must be 1 for features",
+        ),
+        (
+            "cnn",
+            ["--method", "filters", "--count", "2"],
+            "IMAGE and --count: filters of a run of cnn takes no images",
+        ),
+        (
+            "dcgan",
+            ["--label", "1"],
+            "--label: saliency,smoothgrad,integrated,gradcam of a run of dcgan takes no label",
+        ),
+        (
+            "dcgan",
+            ["--method", "generator", "--seeds", "0-3"],
+            "the number of seeds is 4; it must be 1 for generator",
+        ),
+        (
+            "dcgan",
+            ["--method", "generator", "--layer", "Dropout_1"],
+            "it must be one of Dense_0, BatchNorm_0, Conv",
+        ),
+        ("dcgan", ["--seeds", "0-99"], "the number of seeds is 100; it must be at most 24"),
+        ("dcgan", ["--seeds", "many"], "--seeds is 'many'; it must be numbers"),
+        (
+            "told",
+            ["image.png"],
+            "--label is missing: a GAN with classes must be told the class of the images",
+        ),
+        ("cnn", ["none.png"], "none.png cannot be read: No such file or directory"),
+        (
+            "cnn",
+            ["notes.txt"],
+            "an image is 'notes.txt'; it must be a file that ends in one of .bmp, .gif, .jpeg,",
+        ),
+        ("cnn", ["broken.png"], "broken.png is truncated or damaged"),
+        ("cnn", ["words.png"], "words.png is not an image: its content is of no known format"),
+        (
+            "cnn",
+            ["mislabelled.jpg"],
+            "mislabelled.jpg is mislabelled: its name says JPEG, its content is PNG",
+        ),
+        ("cnn", ["folder.png"], "folder.png cannot be read: Is a directory"),
+        ("cnn", ["--out", "a.jpg"], "--out is 'a.jpg'; it must be a file that ends in .png"),
+        ("cnn", ["--out", "none/a.png"], "--out none/a.png cannot be written: No such file or directory"),
+        ("cnn", ["--out", "notes.txt/a.png"], "--out notes.txt/a.png cannot be written: Not a directory"),
+        ("cnn", ["--out", "folder.png"], "--out folder.png cannot be written: Is a directory"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    name, options, message, trained, begun, tmp_path, monkeypatch, capsys
+):
+    run = begun if name == "dcgan" else trained(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "restore", None)  # nothing is worked out before all is checked
+    write(tmp_path / "image.png", np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8))
+    (tmp_path / "broken.png").write_bytes((tmp_path / "image.png").read_bytes()[:600])
+    (tmp_path / "words.png").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    shutil.copy(tmp_path / "image.png", tmp_path / "mislabelled.jpg")
+    (tmp_path / "folder.png").mkdir()
+    before = sorted(tmp_path.rglob("*")), sorted(run.rglob("*"))
+    assert message in failed(capsys, run, *options)
+    assert (sorted(tmp_path.rglob("*")), sorted(run.rglob("*"))) == before
+
+
+def test_a_folder_that_is_no_run_or_has_no_state_is_refused(trained, tmp_path, capsys):
+    assert "is no run: it has no config.json" in failed(capsys, tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(trained("cnn"), copy, ignore=shutil.ignore_patterns("checkpoints"))
+    assert "there is no checkpoint in" in failed(capsys, copy)
+    assert not (copy / "explain-attributions.png").exists()
+
+
+def test_the_networks_of_a_run_are_those_that_it_samples_and_predicts_from(trained):
+    run = runs.open_run(trained("told"))
+    _, state = runs.restore(run, print)
+    player = explain.open_players(run, state)["generator"]
+    key, label = jax.random.key(7), np.array([4], np.int32)
+    latents = channels.draw_latents(key, 1, 4)
+    images = player.network.apply(player.variables, latents, label, train=False)
+    drawn = runs.draw(run.model.build(run.settings.model), state, np.array([7], np.uint32), label)
+    np.testing.assert_allclose(images, drawn, atol=1e-5)
+    abstract = explain.open_players(run)["generator"]
+    assert abstract.layers == player.layers == interpret.layer_shapes(*player[1:3], latents, label)
+
+
+def test_maps_lie_where_the_title_says(tmp_path):
+    maps = np.arange(24.0).reshape(6, 2, 2)
+    laid = figures.mosaic(maps, 4)
+    assert laid.shape == (5, 11)
+    for number, values in enumerate(maps):
+        row, column = divmod(number, 4)
+        np.testing.assert_array_equal(laid[3 * row :, 3 * column :][:2, :2], values)
+    assert np.isnan(laid).sum() == laid.size - maps.size
+    figures.save_strips(tmp_path / "a.png", "$ %", [figures.Strip("_^$", maps, 4, signed=True)])
+    assert size(tmp_path / "a.png")
+
+
+def test_a_request_names_methods():
+    with pytest.raises(InputError, match="--method is ''; it must be one of"):
+        explain.Request(methods=("",))
