@@ -21,8 +21,9 @@ PAIRS = 12
 """The inputs and outputs of a convolution whose kernels are shown."""
 BEST = 15
 """The most images of `maximize`."""
-STEPS, VARIATION = 512, 0.02
-"""Of `maximize`: the steps, and the price of differences of neighbours."""
+STEPS = 512
+LOGIT_VARIATION, CHANNEL_VARIATION = 0.2, 0.002
+"""Of `maximize`: the steps, and the price of differences of neighbours, against logits and against means."""
 
 
 def features(scene: Scene) -> list[str]:
@@ -122,7 +123,7 @@ def maximize(scene: Scene) -> list[str]:
             shape=shape,
             value_range=scene.value_range,
             steps=STEPS,
-            total_variation=VARIATION,
+            total_variation=LOGIT_VARIATION if layer is None else CHANNEL_VARIATION,
         )
         return images, score(images)
 
