@@ -1,5 +1,7 @@
 """``jaxgan explain``: pictures of every method for every kind of run, and one clear error for bad input."""
 
+import contextlib
+import dataclasses
 import functools
 import shutil
 
@@ -8,68 +10,43 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan import config, explain, interpret, run_folder, runs, zoo
+from jaxgan import config, explain, interpret, parallel, run_folder, runs, zoo
+from jaxgan.checkpoint import Checkpoints
 from jaxgan.cli import main
 from jaxgan.data.images import read_files
 from jaxgan.explain import attributions, channels, figures
 from jaxgan.settings import defaults, read_data
 from jaxgan.validation import InputError
 
-SMALL = [
-    "--model.image-size",
-    "8",
-    "8",
-    "--model.features",
-    "2",
-    "--model.latent-size",
-    "4",
-    "--batch-size",
-    "8",
-]
-CNN = ["--model.image-size", "10", "10", "--model.features", "2", "--model.hidden", "8"]
-QUICK = {
-    "cnn": ["cnn", *CNN, "--model.attention", "cbam", "--steps", "40"],
-    "dcgan": ["dcgan", *SMALL, "--steps", "2"],
-    "told": [
-        "dcgan",
-        *SMALL,
-        "--steps",
-        "2",
-        "--model.num-classes",
-        "10",
-        "--model.conditioning",
-        "auxiliary",
-    ],
-    "vgg": ["vgg11", "--model.image-size", "8", "8", "--model.features", "2", "--steps", "2"],
-    "resnet": ["resnet20", "--model.image-size", "8", "8", "--model.features", "2", "--steps", "2"],
-    **{name: [name, *SMALL, "--steps", "1"] for name in ("sngan", "sagan", "r3gan")},
-    "wgan_gp": ["wgan_gp", *SMALL, "--steps", "1", "--batch-size", "10"],
+SMALL = {"image_size": (8, 8), "features": 2}
+GAN = {**SMALL, "latent_size": 4}
+MODELS = {
+    "cnn": ("cnn", {"image_size": (10, 10), "features": 2, "hidden": 8, "attention": "cbam"}),
+    "told": ("dcgan", {**GAN, "num_classes": 10, "conditioning": "auxiliary"}),
+    "vgg": ("vgg11", SMALL),
+    "resnet": ("resnet20", SMALL),
+    **{name: (name, GAN) for name in ("dcgan", "wgan_gp", "sngan", "sagan", "r3gan")},
 }
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def trained(folder):
-    """Gives the folder of a small run, trained at the first call."""
+def begun(tmp_path_factory):
+    """Gives the folder of a run that has drawn its first state and made no step."""
+    folder = tmp_path_factory.mktemp("runs")
 
     @functools.cache
-    def train(name):
-        assert main(["train", *QUICK[name], "--out", str(folder / name)]) == 0
-        return folder / name
+    def begin(name):
+        model, options = zoo.get(MODELS[name][0]), MODELS[name][1]
+        settings = defaults(model)
+        settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, **options))
+        record = {"model": model.name, "steps": 1, "settings": config.to_dict(settings)}
+        run = run_folder.create(folder / name, record)
+        state = parallel.compile_once(model.build(settings.model).init)(jax.random.key(0))
+        with contextlib.closing(Checkpoints(run.checkpoints)) as checkpoints:
+            checkpoints.save(0, parallel.layout().put_state(state), {})
+        return run.path
 
-    return train
-
-
-@pytest.fixture(scope="module")
-def begun(folder):
-    """The folder of a run of dcgan that never made a step."""
-    model = zoo.get("dcgan")
-    record = {"model": "dcgan", "steps": 1, "settings": config.to_dict(defaults(model))}
-    return run_folder.create(folder / "begun", record).path
+    return begin
 
 
 @pytest.fixture(autouse=True)
@@ -103,22 +80,22 @@ def write(path, pixels, mode=None):
 METHODS = [
     ("cnn", "saliency,smoothgrad,integrated,gradcam", ["--label", "3", "--count", "2"]),
     ("cnn", "features", []),
-    ("cnn", "features", ["--layer", "features"]),
+    pytest.param("cnn", "features", ["--layer", "features"], marks=pytest.mark.slow),
     ("cnn", "filters", ["--layer", "Conv2D_1"]),
     ("cnn", "maximize", []),
     ("cnn", "neighbors", ["--count", "3", "--layer", "features"]),
     ("told", "gradcam,saliency", ["--count", "2", "--seeds", "5,6"]),
-    ("told", "features", ["--layer", "Dropout_0"]),
+    pytest.param("told", "features", ["--layer", "Dropout_0"], marks=pytest.mark.slow),
     ("told", "filters", []),
-    ("told", "maximize", ["--layer", "Dense_0"]),
-    ("told", "neighbors", ["--seeds", "0-2", "--label", "4"]),
+    pytest.param("told", "maximize", ["--layer", "Dense_0"], marks=pytest.mark.slow),
+    pytest.param("told", "neighbors", ["--seeds", "0-2", "--label", "4"], marks=pytest.mark.slow),
     ("told", "generator", ["--seeds", "3", "--label", "4"]),
 ]
 
 
 @pytest.mark.parametrize(("name", "method", "options"), METHODS)
-def test_every_method_draws_a_picture(name, method, options, trained, tmp_path, capsys):
-    run, out = trained(name), tmp_path / "picture.png"
+def test_every_method_draws_a_picture(name, method, options, begun, tmp_path, capsys):
+    run, out = begun(name), tmp_path / "picture.png"
     capsys.readouterr()
     assert main(["explain", str(run), "--method", method, *options, "--out", str(out)]) == 0
     width, height = size(out)
@@ -130,24 +107,26 @@ def test_every_method_draws_a_picture(name, method, options, trained, tmp_path, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", explain.METHODS)
-@pytest.mark.parametrize("name", [name for name in QUICK if name not in ("cnn", "told")])
-def test_every_model_is_explained_by_every_method(name, method, trained, tmp_path):
-    run, out = trained(name), tmp_path / "picture.png"
+@pytest.mark.parametrize(
+    "method", [",".join(explain.ATTRIBUTIONS), *(m for m in explain.METHODS if m not in explain.ATTRIBUTIONS)]
+)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("cnn", "told")])
+def test_every_model_is_explained_by_every_method(name, method, begun, tmp_path):
+    run, out = begun(name), tmp_path / "picture.png"
     refused = method == "generator" and name in ("vgg", "resnet")
     assert main(["explain", str(run), "--method", method, "--out", str(out)]) == 2 * refused
     assert out.exists() is not (refused or method == "layers")
 
 
-def test_without_an_out_the_picture_lies_in_the_run(trained, capsys):
-    run = trained("cnn")
+def test_without_an_out_the_picture_lies_in_the_run(begun, capsys):
+    run = begun("cnn")
     assert main(["explain", str(run), "--method", "filters"]) == 0
     assert size(run / "explain-filters.png")
     assert "Conv2D_0: 2 of 2 kernels 3 x 3" in capsys.readouterr().out
 
 
-def test_layers_are_listed_with_their_shapes_in_their_order(trained, capsys):
-    runs_of = {name: trained(name) for name in ("cnn", "told")}
+def test_layers_are_listed_with_their_shapes_in_their_order(begun, capsys):
+    runs_of = {name: begun(name) for name in ("cnn", "told")}
     capsys.readouterr()
     assert main(["explain", str(runs_of["cnn"]), "--method", "layers"]) == 0
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
@@ -163,8 +142,8 @@ def test_layers_are_listed_with_their_shapes_in_their_order(trained, capsys):
     assert printed.index("generator:") < printed.index("ConvTranspose2D_0") < printed.index("discriminator:")
 
 
-def test_a_classifier_explains_the_class_it_predicts_or_the_one_asked_for(trained, tmp_path, capsys):
-    command = ["explain", str(trained("cnn")), "--method", "saliency", "--out", str(tmp_path / "a.png")]
+def test_a_classifier_explains_the_class_it_predicts_or_the_one_asked_for(begun, tmp_path, capsys):
+    command = ["explain", str(begun("cnn")), "--method", "saliency", "--out", str(tmp_path / "a.png")]
     capsys.readouterr()
     assert main([*command, "--count", "2"]) == 0
     first, *_ = rows = [line for line in capsys.readouterr().out.splitlines() if "taken for" in line]
@@ -177,8 +156,8 @@ def test_a_classifier_explains_the_class_it_predicts_or_the_one_asked_for(traine
     assert f"shown: {other} (" in printed
 
 
-def test_a_training_image_is_its_own_nearest_neighbour_at_distance_zero(trained, tmp_path, capsys):
-    run = trained("told")
+def test_a_training_image_is_its_own_nearest_neighbour_at_distance_zero(begun, tmp_path, capsys):
+    run = begun("told")
     pixels = read_data(runs.open_run(run).settings, "train").read(np.array([17]))["image"][0, :, :, 0]
     copy = write(tmp_path / "copy.png", pixels)
     command = [
@@ -199,8 +178,8 @@ def test_a_training_image_is_its_own_nearest_neighbour_at_distance_zero(trained,
     assert "copy.png: nearest is train 17, at 0\n" in capsys.readouterr().out
 
 
-def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(trained, tmp_path, capsys):
-    run, random = trained("cnn"), np.random.default_rng(0)
+def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(begun, tmp_path, capsys):
+    run, random = begun("cnn"), np.random.default_rng(0)
     grey = random.integers(0, 256, (14, 12), np.uint8)
     color = random.integers(0, 256, (14, 12, 4), np.uint8)
     files = [
@@ -321,9 +300,9 @@ def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(trained, tmp_p
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
-    name, options, message, trained, begun, tmp_path, monkeypatch, capsys
+    name, options, message, begun, tmp_path, monkeypatch, capsys
 ):
-    run = begun if name == "dcgan" else trained(name)
+    run = begun(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(runs, "restore", None)  # nothing is worked out before all is checked
     write(tmp_path / "image.png", np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8))
@@ -337,16 +316,16 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert (sorted(tmp_path.rglob("*")), sorted(run.rglob("*"))) == before
 
 
-def test_a_folder_that_is_no_run_or_has_no_state_is_refused(trained, tmp_path, capsys):
+def test_a_folder_that_is_no_run_or_has_no_state_is_refused(begun, tmp_path, capsys):
     assert "is no run: it has no config.json" in failed(capsys, tmp_path)
     copy = tmp_path / "copy"
-    shutil.copytree(trained("cnn"), copy, ignore=shutil.ignore_patterns("checkpoints"))
+    shutil.copytree(begun("cnn"), copy, ignore=shutil.ignore_patterns("checkpoints"))
     assert "there is no checkpoint in" in failed(capsys, copy)
     assert not (copy / "explain-attributions.png").exists()
 
 
-def test_the_networks_of_a_run_are_those_that_it_samples_and_predicts_from(trained):
-    run = runs.open_run(trained("told"))
+def test_the_networks_of_a_run_are_those_that_it_samples_and_predicts_from(begun):
+    run = runs.open_run(begun("told"))
     _, state = runs.restore(run, print)
     player = explain.open_players(run, state)["generator"]
     key, label = jax.random.key(7), np.array([4], np.int32)

@@ -43,7 +43,7 @@ class Linear(linen.Module):
 
 
 def made(network, images):
-    return network.init(jax.random.key(1), images, train=False)
+    return jax.jit(functools.partial(network.init, train=False))(jax.random.key(1), images)
 
 
 @functools.cache
@@ -77,8 +77,8 @@ def test_saliency_is_what_finite_differences_give():
     images = drawn(2, 10, 1).astype(float)
     direction = jax.random.normal(jax.random.key(3), images.shape, float)
     score = interpret.score_of(network, variables, select=interpret.of_class(jnp.array([3, 7])))
-    slope = (interpret.saliency(score, images) * direction).sum((1, 2, 3))
-    ahead, behind = (score(images + step * direction) for step in (1e-6, -1e-6))
+    slope = (jax.jit(lambda x: interpret.saliency(score, x))(images) * direction).sum((1, 2, 3))
+    ahead, behind = (jax.jit(score)(images + step * direction) for step in (1e-6, -1e-6))
     np.testing.assert_allclose(slope, (ahead - behind) / 2e-6, rtol=1e-5)
 
 
@@ -87,9 +87,9 @@ def test_smoothgrad_without_noise_is_saliency_and_with_noise_the_mean_of_its_dra
     images, labels = drawn(2, 10, 1), jnp.array([3, 7])
     score = interpret.score_of(network, variables, select=interpret.of_class(labels))
     smooth = functools.partial(interpret.smooth_grad, score, images, jax.random.key(5))
-    np.testing.assert_allclose(
-        smooth(deviation=0.0, samples=4), interpret.saliency(score, images), rtol=1e-5, atol=1e-7
-    )
+    still = jax.jit(lambda: smooth(deviation=0.0, samples=4))()
+    slope = jax.jit(lambda: interpret.saliency(score, images))()
+    np.testing.assert_allclose(still, slope, rtol=1e-5, atol=1e-7)
 
     def cube(images):  # whose gradient at x + e is 3 (x + e)^2, on average 3 (x^2 + sigma^2)
         return (images**3).sum((1, 2, 3))
@@ -122,8 +122,9 @@ def test_integrated_gradients_add_up_to_the_difference_of_the_scores():
     variables = jax.tree.map(lambda leaf: leaf.astype(float), variables)
     images = drawn(3, 10, 1).astype(float)
     score = interpret.score_of(network, variables, select=interpret.of_class(jnp.array([0, 5, 9])))
-    found = interpret.integrated_gradients(score, images, baseline=0.0, steps=400).sum((1, 2, 3))
-    difference = score(images) - score(jnp.zeros_like(images))
+    integrate = jax.jit(lambda x: interpret.integrated_gradients(score, x, baseline=0.0, steps=400))
+    found, compiled = integrate(images).sum((1, 2, 3)), jax.jit(score)
+    difference = compiled(images) - compiled(jnp.zeros_like(images))
     assert np.abs(difference).min() > 1e-3
     np.testing.assert_allclose(found, difference, rtol=2e-3)
 
@@ -245,14 +246,16 @@ def test_a_network_with_named_activations_is_the_same_network():
 def test_maximization_raises_the_activation_and_stays_within_the_range():
     network, variables = small_cnn()
     score = interpret.score_of(network, variables, select=interpret.of_class(jnp.array([3, 7])))
-    climb = functools.partial(
-        interpret.maximize, score, jax.random.key(0), shape=(2, 10, 10, 1), value_range=(0.0, 1.0)
+    score = jax.jit(score)
+    options = {"shape": (2, 10, 10, 1), "value_range": (0.0, 1.0)}
+    climb = jax.jit(
+        lambda steps: interpret.maximize(score, jax.random.key(0), steps=steps, **options), static_argnums=0
     )
-    begun, ended = (climb(steps=steps) for steps in (1, 200))
+    begun, ended = (climb(steps) for steps in (1, 200))
     assert (score(ended) > score(begun) + 0.1).all()
     assert (score(ended) > score(drawn(2, 10, 1)) + 0.1).all()
     assert 0 <= float(ended.min()) < float(ended.max()) <= 1
-    np.testing.assert_array_equal(ended, climb(steps=200))
+    np.testing.assert_array_equal(ended, climb(200))
 
 
 def test_variation_is_kept_small_by_its_price_and_by_damping():
@@ -261,9 +264,8 @@ def test_variation_is_kept_small_by_its_price_and_by_damping():
         return jnp.abs((images * signs[None, :, :, None]).sum((1, 2, 3)))
 
     def roughness(**options):
-        images = interpret.maximize(
-            checkers, jax.random.key(0), shape=(1, 8, 8, 1), value_range=(0, 1), steps=60, **options
-        )
+        options |= {"shape": (1, 8, 8, 1), "value_range": (0, 1), "steps": 60}
+        images = jax.jit(lambda key: interpret.maximize(checkers, key, **options))(jax.random.key(0))
         return float(sum((jnp.diff(images, axis=axis) ** 2).sum() for axis in (1, 2)))
 
     free = roughness(damping=0.0)
@@ -290,11 +292,11 @@ def test_the_nearest_neighbours_are_those_that_scipy_finds_and_a_copy_is_at_zero
 
 
 def test_everything_works_under_jit_and_vmap():
-    network, variables = small_cnn()
-    images, labels = drawn(2, 10, 1), jnp.array([3, 7])
+    network, images, labels = Averaging(), drawn(2), jnp.array([3, 1])
+    variables = made(network, images)
 
-    def explain(images, label):
-        some, labels = images[None], label[None]
+    def explain(image, label):
+        some, labels = image[None], label[None]
         select = interpret.of_class(labels)
         score = interpret.score_of(network, variables, select=select)
         key = jax.random.key(0)
@@ -302,13 +304,13 @@ def test_everything_works_under_jit_and_vmap():
             "saliency": interpret.saliency(score, some)[0],
             "smooth": interpret.smooth_grad(score, some, key, deviation=0.1, samples=2)[0],
             "integrated": interpret.integrated_gradients(score, some, baseline=0.0, steps=2)[0],
-            "cam": interpret.grad_cam(network, variables, some, layer="relu2", select=select)[0],
-            "best": interpret.maximize(score, key, shape=(1, 10, 10, 1), value_range=(0, 1), steps=2)[0],
-            "nearest": neighbors.update(neighbors.init(1, 1), some, drawn(2, 10, 1), 0).distances[0],
+            "cam": interpret.grad_cam(network, variables, some, layer="relu", select=select)[0],
+            "best": interpret.maximize(score, key, shape=(1, 8, 8, 2), value_range=(0, 1), steps=2)[0],
+            "nearest": neighbors.update(neighbors.init(1, 1), some, drawn(3), 0).distances[0],
         }
 
-    mapped = jax.jit(jax.vmap(explain))(images, labels)
-    alone = [explain(image, label) for image, label in zip(images, labels, strict=True)]
+    mapped, one_by_one = jax.jit(jax.vmap(explain))(images, labels), jax.jit(explain)
+    alone = [one_by_one(image, label) for image, label in zip(images, labels, strict=True)]
     for number, one in enumerate(alone):
         jax.tree.map(
             lambda a, b, number=number: np.testing.assert_allclose(a[number], b, rtol=1e-4, atol=1e-6),

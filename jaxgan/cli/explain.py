@@ -12,7 +12,6 @@ from jaxgan.cli.sample import parse_seeds
 DESCRIPTION = """Draws what the networks of a trained model see, as a PNG file.
 
 Methods, of which the first four may stand side by side, with commas between them:
-
 """
 
 

@@ -69,7 +69,7 @@ def _strip(name: str, output: np.ndarray, *, alone: bool) -> Strip:
     maps = np.moveaxis(output.reshape(*(1,) * (3 - output.ndim), *output.shape), -1, 0)
     count = len(maps)
     if maps.shape[1:] == (1, 1):
-        order = np.arange(min(count, 16 * MOST))
+        order = np.arange(min(count, 16 * MOST if alone else MOST))
         return Strip(f"{name}: {len(order)} of {count} numbers", maps[order], 16)
     order = maps.std((1, 2)).argsort(kind="stable")[::-1][: MOST if alone else BESIDE]
     size = " x ".join(map(str, maps.shape[1:]))

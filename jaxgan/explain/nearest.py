@@ -38,12 +38,9 @@ def draw(scene: Scene) -> list[str]:
         )
     medians = {name: float(np.median(distances[group, 0])) for name, group in groups.items()}
     lines = [f"{name}: {value:.3g}" for name, value in medians.items()]
-    unit = (
-        f"distance of {scene.request.layer}"
-        if scene.request.layer
-        else "root mean square, black to white being 1"
-    )
-    note = f"{unit}\nto the nearest training image, median of {'; of '.join(lines)}"
+    layer = scene.request.layer
+    measure = f"distance in {layer}" if layer else "root mean square difference, black to white being 1"
+    note = f"{measure}\nto the nearest training image, median of {'; of '.join(lines)}"
     save_panels(scene.out, scene.title, columns, note=note)
     first = zip(subjects.titles, places[:shown, 0], distances[:, 0], strict=False)
     nearest = [f"{title}: nearest is train {place}, at {far:.3g}" for title, place, far in first]
