@@ -293,7 +293,7 @@ def test_the_nearest_neighbours_are_those_that_scipy_finds_and_a_copy_is_at_zero
 
 def test_everything_works_under_jit_and_vmap():
     network, images, labels = Averaging(), drawn(2), jnp.array([3, 1])
-    variables = made(network, images)
+    variables, others = made(network, images), drawn(3)
 
     def explain(image, label):
         some, labels = image[None], label[None]
@@ -306,7 +306,7 @@ def test_everything_works_under_jit_and_vmap():
             "integrated": interpret.integrated_gradients(score, some, baseline=0.0, steps=2)[0],
             "cam": interpret.grad_cam(network, variables, some, layer="relu", select=select)[0],
             "best": interpret.maximize(score, key, shape=(1, 8, 8, 2), value_range=(0, 1), steps=2)[0],
-            "nearest": neighbors.update(neighbors.init(1, 1), some, drawn(3), 0).distances[0],
+            "nearest": neighbors.update(neighbors.init(1, 1), some, others, 0).distances[0],
         }
 
     mapped, one_by_one = jax.jit(jax.vmap(explain))(images, labels), jax.jit(explain)
