@@ -250,12 +250,12 @@ def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(begun, tmp_pat
         (
             "cnn",
             ["--method", "features", "--count", "2"],
-            "the number of images is 2; it must be 1 for features",
+            "--count: features of a run of cnn takes no count; it takes images, layer",
         ),
         (
             "cnn",
             ["--method", "filters", "--count", "2"],
-            "IMAGE and --count: filters of a run of cnn takes no images",
+            "--count: filters of a run of cnn takes no count",
         ),
         (
             "dcgan",
@@ -272,6 +272,14 @@ def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(begun, tmp_pat
             ["--method", "generator", "--layer", "Dropout_1"],
             "it must be one of Dense_0, BatchNorm_0, Conv",
         ),
+        ("cnn", ["--method", "filters", "image.png"], "IMAGE: filters of a run of cnn takes no images"),
+        (
+            "cnn",
+            ["image.png", "image.png", "--method", "features"],
+            "the number of images is 2; it must be 1 for features",
+        ),
+        ("cnn", ["image.png", "--count", "3"], "IMAGE and --count are both given"),
+        ("dcgan", ["--method", "neighbors", "--count", "3"], "neighbors of a run of dcgan takes no count"),
         ("dcgan", ["--seeds", "0-99"], "the number of seeds is 100; it must be at most 24"),
         ("dcgan", ["--seeds", "many"], "--seeds is 'many'; it must be numbers"),
         (

@@ -19,7 +19,7 @@ class Method(NamedTuple):
 
     Attributes:
         shows: what it shows.
-        uses: what may be chosen: images, seeds, layer, label.
+        uses: what may be chosen: images, count, seeds, layer, label.
         player: whom it looks at where that is not the classifier or the discriminator.
     """
 
@@ -28,7 +28,7 @@ class Method(NamedTuple):
     player: str | None = None
 
 
-_SEEN = frozenset({"images", "seeds", "label"})
+_SEEN = frozenset({"images", "count", "seeds", "label"})
 METHODS = {
     "saliency": Method("pixels by the slope of the score", _SEEN),
     "smoothgrad": Method("the same, averaged over images with noise", _SEEN),
@@ -82,9 +82,10 @@ class Request:
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """What was chosen of images, seeds, layer and label."""
+        """What was chosen of images, count, seeds, layer and label."""
         given = {
-            "images": bool(self.images) or self.count is not None,
+            "images": bool(self.images),
+            "count": self.count is not None,
             "seeds": self.seeds is not None,
             "layer": self.layer is not None,
             "label": self.label is not None,
@@ -92,7 +93,7 @@ class Request:
         return tuple(name for name, is_given in given.items() if is_given)
 
 
-def check(request: Request, run: runs.Run, players: dict[str, Player]) -> Player:
+def check(request: Request, run: runs.Run, players: dict[str, Player]) -> str:
     """Refuses what does not suit a run, before anything is worked out.
 
     Args:
@@ -101,7 +102,7 @@ def check(request: Request, run: runs.Run, players: dict[str, Player]) -> Player
         players: its networks.
 
     Returns:
-        The network that is looked at.
+        The name of the network that is looked at.
 
     Raises:
         InputError: a method, layer, label or other choice that does not suit.
@@ -113,41 +114,53 @@ def check(request: Request, run: runs.Run, players: dict[str, Player]) -> Player
                 f"--method {name}: {run.folder.path} is a run of {run.model.name}, which has no "
                 f"{METHODS[name].player}; the methods for it are {', '.join(fitting)}"
             )
-    _check_choices(request, run, players)
-    player = players[METHODS[request.methods[0]].player or next(reversed(players))]
+    _check_choices(request, run, is_gan="generator" in players)
+    name = METHODS[request.methods[0]].player or next(reversed(players))
     if request.layer is not None:
-        known = player.filters if "filters" in request.methods else player.layers
-        interpret.require_layer(request.layer, known, "--layer")
-        if "gradcam" in request.methods:
-            maps = [name for name, shape in player.layers.items() if len(shape) == 4]
-            if request.layer not in maps:
-                raise InputError(
-                    f"--layer {request.layer}: Grad-CAM needs a layer with places, one of {', '.join(maps)}"
-                )
-    return player
+        _check_layer(request.methods, request.layer, players[name])
+    return name
 
 
-def _check_choices(request: Request, run: runs.Run, players: dict[str, Player]) -> None:
-    uses = frozenset().union(*(METHODS[name].uses for name in request.methods))
-    classes, is_gan = zoo.num_classes(run.settings.model), "generator" in players
-    if not is_gan:
-        uses -= {"seeds"}
-        if not set(request.methods) <= {*ATTRIBUTIONS, "maximize"}:
-            uses -= {"label"}
-    elif classes is None:
-        uses -= {"label"}
+def _check_layer(methods: tuple[str, ...], layer: str, player: Player) -> None:
+    known = player.filters if "filters" in methods else player.layers
+    interpret.require_layer(layer, known, "--layer")
+    maps = [name for name, shape in player.layers.items() if len(shape) == 4]
+    if "gradcam" in methods and layer not in maps:
+        raise InputError(f"--layer {layer}: Grad-CAM needs a layer with places, one of {', '.join(maps)}")
+
+
+def _check_choices(request: Request, run: runs.Run, *, is_gan: bool) -> None:
+    classes = zoo.num_classes(run.settings.model)
+    uses = _uses(request.methods, is_gan=is_gan, classes=classes)
+    words = ",".join(request.methods)
     for name in request.chosen:
         if name not in uses:
-            option = {"images": "IMAGE and --count"}.get(name, f"--{name}")
-            words = ", ".join(sorted(uses)) or "nothing"
-            raise InputError(
-                f"{option}: {','.join(request.methods)} of a run of {run.model.name} takes no {name}; "
-                f"it takes {words}"
-            )
-    if request.label is not None:
-        assert classes is not None
+            option = "IMAGE" if name == "images" else f"--{name}"
+            rest = f"it takes {', '.join(sorted(uses)) or 'nothing'}"
+            raise InputError(f"{option}: {words} of a run of {run.model.name} takes no {name}; {rest}")
+    if request.label is not None and classes is not None:
         require(0 <= request.label < classes, "--label", request.label, f"in 0 ... {classes - 1}")
         if not is_gan and request.layer is not None and "maximize" in request.methods:
             raise InputError("--label and --layer are both given; maximize raises one or the other")
+    if request.images and request.count is not None:
+        raise InputError("IMAGE and --count are both given; --count is for test images")
     if is_gan and classes is not None and request.images and request.label is None:
         raise InputError("--label is missing: a GAN with classes must be told the class of the images")
+    for method, name, given in (
+        ("features", "images", len(request.images)),
+        ("generator", "seeds", 0 if request.seeds is None else len(request.seeds)),
+    ):
+        require(
+            method not in request.methods or given <= 1, f"the number of {name}", given, f"1 for {method}"
+        )
+
+
+def _uses(methods: tuple[str, ...], *, is_gan: bool, classes: int | None) -> frozenset[str]:
+    """What may be chosen of images, count, seeds, layer and label."""
+    uses = frozenset().union(*(METHODS[name].uses for name in methods))
+    if not is_gan:  # whose classes are explained or raised
+        scored = set(methods) <= {*ATTRIBUTIONS, "maximize"}
+        return uses - {"seeds"} if scored else uses - {"seeds", "label"}
+    if "neighbors" in methods:
+        uses -= {"count"}
+    return uses if classes is not None else uses - {"label"}

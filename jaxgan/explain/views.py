@@ -1,12 +1,13 @@
 """From a request to a picture: everything is checked first, then worked out, drawn and written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jaxgan import runs
 from jaxgan.explain import attributions, channels, nearest
 from jaxgan.explain.players import open_players
-from jaxgan.explain.request import ATTRIBUTIONS, METHODS, Request, check
+from jaxgan.explain.request import ATTRIBUTIONS, Request, check
 from jaxgan.explain.scene import Scene
 from jaxgan.explain.subjects import from_files
 from jaxgan.files import check_writable
@@ -20,8 +21,7 @@ VIEWS: dict[str, Callable[[Scene], list[str]]] = {
     "neighbors": nearest.draw,
     "generator": channels.generator,
 }
-ONE = {"features": "images", "generator": "seeds"}
-"""What there may be one of."""
+"""How each method is drawn; each gives a line for each thing that it shows."""
 
 
 def explain(run: runs.Run, request: Request, out: Path, say: Callable[[str], None]) -> tuple[int, list[str]]:
@@ -40,20 +40,17 @@ def explain(run: runs.Run, request: Request, out: Path, say: Callable[[str], Non
         InputError: what is wanted does not suit the run, an image cannot be used, there is no state, or the
             file cannot be written.
     """
-    check(request, run, open_players(run))
-    for method in request.methods:
-        if thing := ONE.get(method):
-            given = len(request.images) + (request.count or 0) if thing == "images" else _count(request.seeds)
-            require(given <= 1, f"the number of {thing}", given, f"1 for {method}")
+    method = request.methods[0]
+    require(method in VIEWS, "the method of a picture", method, "one of " + ", ".join(VIEWS))
+    name = check(request, run, open_players(run))
     require(out.suffix == ".png", "--out", str(out), "a file that ends in .png")
     files = from_files(run, request)
-    _write(out, lambda: check_writable(out))
+    with _writing(out):
+        check_writable(out)
     step, state = runs.restore(run, say)
-    players = open_players(run, state)
-    player = players[METHODS[request.methods[0]].player or next(reversed(players))]
-    scene = Scene(run, request, player, step, state, files, out)
-    lines: list[str] = []
-    _write(out, lambda: lines.extend(VIEWS[request.methods[0]](scene)))
+    scene = Scene(run, request, open_players(run, state)[name], step, state, files, out)
+    with _writing(out):
+        lines = VIEWS[method](scene)
     return step, lines
 
 
@@ -73,12 +70,9 @@ def list_layers(run: runs.Run, request: Request) -> dict[str, dict[str, tuple[in
     }
 
 
-def _write(out: Path, work: Callable[[], None]) -> None:
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
     try:
-        work()
+        yield
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror or error}") from None
-
-
-def _count(seeds: object) -> int:
-    return 0 if seeds is None else len(seeds)  # type: ignore[arg-type]
