@@ -291,7 +291,7 @@ def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(begun, tmp_pat
         (
             "cnn",
             ["notes.txt"],
-            "an image is 'notes.txt'; it must be a file that ends in one of .bmp, .gif, .jpeg,",
+            "the ending of an image file is 'notes.txt'; it must be one of .png, .jpg",
         ),
         ("cnn", ["broken.png"], "broken.png is truncated or damaged"),
         ("cnn", ["words.png"], "words.png is not an image: its content is of no known format"),
