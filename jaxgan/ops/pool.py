@@ -70,6 +70,8 @@ def avg_pool2d(
     """
     sides, strides, pads = _windows(x, window, stride, padding)
     total = jax.lax.reduce_window(x, 0.0, jax.lax.add, sides, strides, pads)
+    if pads == "VALID":
+        return total / math.prod(sides)
     ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
     return total / jax.lax.reduce_window(ones, 0.0, jax.lax.add, sides, strides, pads)
 
