@@ -28,8 +28,10 @@ def of_sample(case: Case) -> float:
     """
     model, config = ours.configuration(case.work, case.options)
     trainable = model.build(config)
+    image = jax.ShapeDtypeStruct((case.batch_size, *config.image_shape), jnp.float32)
     batch = {
-        "image": jax.ShapeDtypeStruct((case.batch_size, *config.image_shape), jnp.float32),
+        "image": image,
+        "target": image,
         "label": jax.ShapeDtypeStruct((case.batch_size,), jnp.int32),
     }
     with _off_the_devices():

@@ -143,6 +143,7 @@ def _check_data(spec: str, config: Any, count: int) -> None:
 
     images = data.load(spec, "train", image_size=config.image_size, channels=config.channels)
     data.require_labels(images, zoo.num_classes(config))
+    data.require_domains(images, zoo.domains(config))
     require(
         count <= len(images), "batch_size", count, f"at most {len(images)}, the number of images in {spec}"
     )

@@ -76,6 +76,34 @@ def example_keys(key: Array, count: int) -> Array:
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, first + jnp.arange(count))
 
 
+def whole(array: Array) -> Array:
+    """Puts the parts of an array together: f[N, ...] on each of D parts to f[D * N, ...], equal on all.
+
+    Outside a mapped axis it is the array itself.
+
+    >>> whole(jnp.arange(2)).tolist()
+    [0, 1]
+    """
+    if not is_mapped():
+        return array
+    count = array.shape[0]
+    zeros, part = align(jnp.zeros((parts() * count, *array.shape[1:]), array.dtype), array)
+    first = jax.lax.axis_index(NAME) * count
+    return jax.lax.psum(jax.lax.dynamic_update_slice_in_dim(zeros, part, first, axis=0), NAME)
+
+
+def own(array: Array) -> Array:
+    """Takes the part of a whole array that belongs here: f[D * N, ...] to f[N, ...]; the reverse of `whole`.
+
+    >>> own(jnp.arange(2)).tolist()
+    [0, 1]
+    """
+    if not is_mapped():
+        return array
+    count = array.shape[0] // parts()
+    return jax.lax.dynamic_slice_in_dim(array, jax.lax.axis_index(NAME) * count, count, axis=0)
+
+
 def align(*arrays: Array) -> tuple[Array, ...]:
     """Makes arrays vary over the same mapped axes, as `jax.shard_map` asks of the operands of a primitive.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan import config, run_scores, runs, scoring
-from jaxgan.evaluation import held_out_protocol, predictions
+from jaxgan.evaluation import predictions
 from jaxgan.metrics import classification
 from jaxgan.scoring import Difference, Scoring
 from jaxgan.settings import read_data
@@ -105,7 +105,8 @@ def _compare_gans(
 def _compare_classifiers(pair: Sequence[runs.Run], resamples: int, say: Callable[[str], None]) -> Comparison:
     images = [read_data(run.settings, "test") for run in pair]
     protocols = [
-        held_out_protocol(run.settings, held, len(held)) for run, held in zip(pair, images, strict=True)
+        run_scores.held_out_protocol(run.settings, held, len(held))
+        for run, held in zip(pair, images, strict=True)
     ]
     _check(pair, protocols)
     lines, tables = [], []

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgan import data, parallel, pictures, run_scores, runs
+from jaxgan import data, parallel, pictures, run_scores, runs, translation
 from jaxgan.files import whole
 from jaxgan.metrics import classification
 from jaxgan.settings import Settings, read_data
-from jaxgan.steps import GAN, Classifier
+from jaxgan.steps import GAN, Classifier, Translator
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
 
@@ -40,7 +40,7 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
     started = time.perf_counter()
     run.folder.check_scores()
     trainable = run.model.build(run.settings.model)
-    images = read_data(run.settings, "test")
+    images, used, measure = read_data(run.settings, "test"), 0, None
     step, state = runs.restore(run, say)
     if isinstance(trainable, Classifier):
         true, predicted = predictions(trainable, state, images, run.settings)
@@ -48,9 +48,12 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
         matrix = classification.update(classification.init(count), true, predicted)
         used = len(images)
         scores, plots = classification.compute(matrix, images.classes or ()), {"confusion.png": matrix}
+    elif isinstance(trainable, Translator):
+        measure, plots = translation.prepare(trainable, run.settings, test=images), {}
+        scores = translation.begin(measure, step, state)()["scores"]
     else:
         (scores, used), plots = adversarial_scores(trainable, state, images, run.settings), {}
-    protocol = held_out_protocol(run.settings, images, used)
+    protocol = measure.protocol if measure else run_scores.held_out_protocol(run.settings, images, used)
     line = run_scores.line(step, _numbers(scores), protocol, started)
     scores = {"step": step, "data": run.settings.data, "images": len(images), **scores}
     written = [run.folder.path / name for name in ("evaluation.json", *plots)]
@@ -69,24 +72,8 @@ def _numbers(scores: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if isinstance(value, float)}
 
 
-def held_out_protocol(settings: Settings, images: data.Dataset, used: int) -> dict[str, Any]:
-    """Says what scores on the held-out images depend on.
-
-    Args:
-        settings: those of the run.
-        images: the held-out images.
-        used: how many of them were looked at.
-    """
-    return {
-        **run_scores.images_protocol(settings, images),
-        "real": used,
-        "seed": settings.seed,
-        **run_scores.machine_protocol(),
-    }
-
-
 def predictions(
-    classifier: GAN | Classifier, state: PyTree, images: data.Dataset, settings: Settings
+    classifier: GAN | Classifier | Translator, state: PyTree, images: data.Dataset, settings: Settings
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predicts the class of each image.
 

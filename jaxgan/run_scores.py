@@ -61,7 +61,7 @@ def prepare(
     """
     gan = model.build(settings.model)
     if not isinstance(gan, GAN):
-        raise InputError(f"{model.name} draws no images; {plan.metrics} are scores of drawn images")
+        raise InputError(f"{model.name} draws no images of its own; {plan.metrics} are scores of such images")
     chosen = read_data(settings, plan.split)
     plan.check_real(chosen)
     learnt = _labelled(settings, chosen) if plan.extractor == "cnn" else (None, None)
@@ -109,6 +109,22 @@ def images_protocol(settings: Settings, images: data.Dataset) -> dict[str, Any]:
         "split": images.split,
         "crop": settings.crop,
         "image_shape": list(images.image_shape),
+    }
+
+
+def held_out_protocol(settings: Settings, images: data.Dataset, used: int) -> dict[str, Any]:
+    """Says what scores on the held-out images depend on.
+
+    Args:
+        settings: those of the run.
+        images: the held-out images.
+        used: how many of them are looked at.
+    """
+    return {
+        **images_protocol(settings, images),
+        "real": used,
+        "seed": settings.seed,
+        **machine_protocol(),
     }
 
 

@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import config, data, parallel, run_folder, run_scores, zoo
+from jaxgan import config, data, parallel, run_folder, run_scores, translation, zoo
 from jaxgan.assessment import Assessment
 from jaxgan.checkpoint import Checkpoints
 from jaxgan.health import parse_kinds
 from jaxgan.loop import Drawing, Outcome, fit
 from jaxgan.run_folder import RunFolder
 from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data, settings_type
-from jaxgan.steps import GAN, Classifier
+from jaxgan.steps import GAN, Classifier, Translator
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import InputError
 from jaxgan.versions import versions
@@ -96,7 +96,9 @@ def train(
     record = make_record(model, settings, steps, images, layout)
     if before is not None:
         check_same(before, record)
-    assessment = _assessment(model, settings, layout)
+    assessment = None
+    if settings.evaluate_every is not None:
+        assessment = make_assessment(model, settings, trainable, settings.evaluate_every, layout=layout)
     folder = _folder(before, out or run_folder.next_free(model.name), record)
     with display(steps) as screen:
         outcome = fit(
@@ -160,22 +162,25 @@ def _check_folder(before: Run | None, out: Path | None) -> None:
         run_folder.check_free(out)
 
 
-def check_step(trainable: GAN | Classifier, settings: Settings, size: int) -> None:
+def check_step(trainable: GAN | Classifier | Translator, settings: Settings, size: int) -> None:
     """Traces one step without computing it.
 
     Raises:
         InputError: the step does not take batches of that size.
     """
     key = jax.random.key(0)
-    batch = {
-        "image": jax.ShapeDtypeStruct((size, *settings.model.image_shape), jnp.float32),
-        "label": jax.ShapeDtypeStruct((size,), jnp.int32),
-    }
+    batch = abstract_batch(settings, size)
     state = jax.eval_shape(trainable.init, key)
     try:
         jax.eval_shape(trainable.step, state, batch, key)
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def abstract_batch(settings: Settings, size: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Describes a batch of so many examples, with all that any model may want of it."""
+    image = jax.ShapeDtypeStruct((size, *settings.model.image_shape), jnp.float32)
+    return {"image": image, "target": image, "label": jax.ShapeDtypeStruct((size,), jnp.int32)}
 
 
 def check_same(before: Run, record: dict[str, Any]) -> None:
@@ -228,20 +233,35 @@ def make_record(
     }
 
 
-def _assessment(model: zoo.Model, settings: Settings, layout: parallel.Layout) -> Assessment | None:
-    if settings.evaluate_every is None:
-        return None
+def make_assessment(
+    model: zoo.Model,
+    settings: Settings,
+    trainable: GAN | Classifier | Translator,
+    every: int,
+    *,
+    layout: parallel.Layout | None = None,
+) -> Assessment:
+    """Says how the states of a run are scored: a translator's as by `jaxgan evaluate`, others' by samples.
+
+    Raises:
+        InputError: it draws no images, or its data do not suit the scores.
+    """
+    if isinstance(trainable, Translator):
+        measure = translation.prepare(trainable, settings)
+        return Assessment(every, functools.partial(translation.begin, measure), measure.protocol)
     evaluator = run_scores.prepare(model, settings, settings.scoring, layout=layout)
     begin = functools.partial(run_scores.begin, evaluator)
-    return Assessment(settings.evaluate_every, begin, evaluator.protocol, evaluator.note)
+    return Assessment(every, begin, evaluator.protocol, evaluator.note)
 
 
-def make_drawing(trainable: GAN | Classifier, settings: Settings) -> Drawing | None:
+def make_drawing(trainable: GAN | Classifier | Translator, settings: Settings) -> Drawing | None:
     """Says how a run shows its samples, those of a model with classes in a row for each.
 
     Returns:
-        How; None for a model that draws no images.
+        How; None for a model that makes no images.
     """
+    if isinstance(trainable, Translator):
+        return translation.make_drawing(trainable, settings)
     if not isinstance(trainable, GAN):
         return None
     sample, columns, labels = sampler(trainable), None, None

@@ -1,15 +1,17 @@
 """The settings of a run: everything that decides what it learns, and how often it writes."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jaxgan import zoo
-from jaxgan.data import Augment, Dataset, load, require_labels
+from jaxgan.data import Augment, Dataset, load, require_domains, require_labels
 from jaxgan.health import Health, parse_kinds
 from jaxgan.loop import Cadence
 from jaxgan.parallel import Mode
 from jaxgan.scoring import Scoring
+from jaxgan.steps import Adam
 from jaxgan.validation import InputError, require
 
 C = TypeVar("C")
@@ -35,7 +37,8 @@ class Settings(Generic[C]):
     Attributes:
         preset: where all comes from that is not chosen: default, or a preset of the model, such as dcgan's
             steady.
-        data: digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG] or stacked:SPEC.
+        data: digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG] or stacked:SPEC; for a translator
+            pairs:FOLDER, edges:SPEC, domains:A,B, textured:SPEC or swapped:SPEC.
         data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
         crop: cut images to the model's shape instead of stretching them.
         augment: random changes of the training images.
@@ -98,26 +101,47 @@ def defaults(model: zoo.Model, preset: str | None = None) -> Settings:
     """
     chosen = preset or model.preset
     recipe = model.recipe(chosen)
-    return Settings(preset=chosen, batch_size=recipe.batch_size, model=recipe.config)
+    return Settings(preset=chosen, data=recipe.data, batch_size=recipe.batch_size, model=recipe.config)
 
 
 def count_steps(settings: Settings, images: int, otherwise: int) -> int:
     """Works out the number of steps from steps or epochs.
 
+    Raises:
+        InputError: a learning rate has fallen to 0 before so many steps.
+
     >>> settings = dataclasses.replace(defaults(zoo.get("cnn")), epochs=5, batch_size=32)
     >>> count_steps(settings, 60_000, 900)
     9375
     """
+    count = settings.steps or otherwise
     if settings.epochs is not None:
-        return max(1, settings.epochs * images // settings.batch_size)
-    return settings.steps or otherwise
+        count = max(1, settings.epochs * images // settings.batch_size)
+    for name, adam in _optimizers(settings.model, "--model"):
+        end = (adam.schedule_steps or count) * adam.accumulate
+        if count > end:
+            raise InputError(
+                f"steps is {count}; the learning rate is 0 from step {end} on: give {name}.schedule-steps too"
+            )
+    return count
+
+
+def _optimizers(config: Any, path: str) -> Iterator[tuple[str, Adam]]:
+    """Finds the optimisers among the settings of a model, with the options that stand for them."""
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{path}.{field.name.replace('_', '-')}"
+        if isinstance(value, Adam):
+            yield name, value
+        elif dataclasses.is_dataclass(value):
+            yield from _optimizers(value, name)
 
 
 def read_data(settings: Settings, split: str) -> Dataset:
     """Loads the images of a run in the shape that its model takes.
 
     Raises:
-        InputError: they cannot be loaded, or do not have the classes that the model was made for.
+        InputError: they cannot be loaded, or do not have the classes or the domains that the model was made
+            for.
     """
     images = load(
         settings.data,
@@ -128,4 +152,5 @@ def read_data(settings: Settings, split: str) -> Dataset:
         data_dir=settings.data_dir,
     )
     require_labels(images, zoo.num_classes(settings.model))
+    require_domains(images, zoo.domains(settings.model))
     return images

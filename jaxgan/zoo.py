@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from jaxgan.cost import NetworkCost, network_cost
-from jaxgan.steps import GAN, Classifier, Recipe
+from jaxgan.steps import GAN, Classifier, Recipe, Translator
 from jaxgan.validation import InputError, require
 
 FOLDERS = ("gans", "classifiers")
@@ -82,14 +82,14 @@ class Model(NamedTuple):
                 f"the models to train are {', '.join(trainable())}"
             )
 
-    def build(self, config: Any) -> GAN | Classifier:
+    def build(self, config: Any) -> GAN | Classifier | Translator:
         """Makes its pure functions.
 
         Raises:
             InputError: it is not trained here.
         """
         self.require_trainable()
-        built: GAN | Classifier = self.module.build(config)
+        built: GAN | Classifier | Translator = self.module.build(config)
         return built
 
     def networks(self, config: Any) -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
@@ -118,6 +118,16 @@ def num_classes(config: Any) -> int | None:
     (10, None)
     """
     found: int | None = getattr(config, "num_classes", None)
+    return found
+
+
+def domains(config: Any) -> str | None:
+    """Which images of two domains a model translates between; see `jaxgan.data.require_domains`.
+
+    >>> domains(get("pix2pix").config()), domains(get("dcgan").config())
+    ('paired', None)
+    """
+    found: str | None = getattr(config, "domains", None)
     return found
 
 

@@ -136,7 +136,8 @@ def configuration(work: str, options: Mapping[str, Any]) -> tuple[Any, Any]:
         changes["channels"] = options["channels"]
     config = model.config(**changes)
     if "penalties" in options:
-        require(hasattr(config, "game"), "model", work, "a GAN, as others have no penalties")
+        fits = hasattr(getattr(config, "game", None), "penalties")
+        require(fits, "model", work, "a GAN that draws images, as others have no penalties")
         penalties = tuple(filter(None, options["penalties"].split(",")))
         config = dataclasses.replace(config, game=dataclasses.replace(config.game, penalties=penalties))
     return model, config
@@ -200,12 +201,19 @@ def _batches(case: dict[str, Any], config: Any, placement: Placement) -> Iterato
     dtype = np.dtype(case["dtype"])  # JAX has made bfloat16 known to NumPy
     if "data" in options:
         found = _real_batches(options["data"], config, count)
-        return (placement.put_batch({**arrays, "image": arrays["image"].astype(dtype)}) for arrays in found)
+        return (placement.put_batch(_cast(arrays, dtype)) for arrays in found)
     generator = np.random.default_rng(0)
     low, high = config.value_range
     images = generator.uniform(low, high, (count, *config.image_shape)).astype(dtype)
     labels = generator.integers(getattr(config, "num_classes", None) or 1, size=count).astype(np.int32)
-    return itertools.repeat(placement.put_batch({"image": images, "label": labels}))
+    arrays = {"image": images, "label": labels}
+    if hasattr(config, "domains"):
+        arrays["target"] = images[::-1]
+    return itertools.repeat(placement.put_batch(arrays))
+
+
+def _cast(arrays: Arrays, dtype: Any) -> Arrays:
+    return {name: found if name == "label" else found.astype(dtype) for name, found in arrays.items()}
 
 
 def _real_batches(spec: str, config: Any, count: int) -> Iterator[Arrays]:
@@ -213,6 +221,7 @@ def _real_batches(spec: str, config: Any, count: int) -> Iterator[Arrays]:
 
     images = data.load(spec, "train", image_size=config.image_size, channels=config.channels)
     data.require_labels(images, zoo.num_classes(config))
+    data.require_domains(images, zoo.domains(config))
     return iter(data.batches(images, batch_size=count, seed=0, value_range=config.value_range))
 
 

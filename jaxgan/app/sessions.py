@@ -112,7 +112,7 @@ def prepare(
 def _gan(run: runs.Run) -> GAN:
     gan = run.model.build(run.settings.model)
     if not isinstance(gan, GAN):
-        raise InputError(f"{run.folder.path} is a run of {run.model.name}, which draws no images")
+        raise InputError(f"{run.folder.path} is a run of {run.model.name}, which draws no images of its own")
     return gan
 
 

@@ -9,6 +9,7 @@ COMMANDS = {
     "train": "train a model on images, or go on with a run",
     "sweep": "train a model with many settings at once, in one program",
     "sample": "draw images from a trained GAN",
+    "translate": "translate images by a trained pix2pix or CycleGAN",
     "evaluate": "measure a trained model on the test images",
     "explain": "draw what the networks of a trained model see",
     "judge": "show images to a person, on a local page: which are real?",
@@ -18,7 +19,7 @@ COMMANDS = {
     "benchmark": "time steps, ops, data sources and peers",
 }
 
-COMPILING = ("train", "sweep", "sample", "evaluate", "explain", "judge", "stylize")
+COMPILING = ("train", "sweep", "sample", "translate", "evaluate", "explain", "judge", "stylize")
 """The commands that run programs on a device."""
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]

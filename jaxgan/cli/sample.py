@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> int:
     opened = runs.open_run(flags.run)
     gan = opened.model.build(opened.settings.model)
     if not isinstance(gan, GAN):
-        raise InputError(f"{flags.run} is a run of {opened.model.name}, which draws no images")
+        raise InputError(f"{flags.run} is a run of {opened.model.name}, which draws no images of its own")
     name, labels, columns = f"seeds-{flags.seeds}.png", None, None
     if flags.labels is not None:
         wanted = parse_labels(flags.labels, opened)

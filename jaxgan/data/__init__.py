@@ -6,8 +6,9 @@
 """
 
 from jaxgan.data.augment import Augment
-from jaxgan.data.batches import Batches, batches, in_order, to_range
-from jaxgan.data.dataset import Dataset, digest, in_chunks, require_labels
+from jaxgan.data.batches import Batches, batches, in_order, read_scaled, to_range
+from jaxgan.data.dataset import Dataset, digest, in_chunks, require_domains, require_labels
+from jaxgan.data.domains import swap, union
 from jaxgan.data.load import load
 
 __all__ = [
@@ -19,6 +20,10 @@ __all__ = [
     "in_chunks",
     "in_order",
     "load",
+    "read_scaled",
+    "require_domains",
     "require_labels",
+    "swap",
     "to_range",
+    "union",
 ]

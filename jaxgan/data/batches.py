@@ -12,6 +12,8 @@ from jaxgan.validation import require
 
 ENDLESS = 2**48
 """More batches than anybody takes."""
+PIXELS = ("image", "target")
+"""The arrays of a batch that are images; those of a pair are changed alike."""
 READ_AHEAD = 4
 """Batches that are prepared before they are asked for."""
 
@@ -47,7 +49,7 @@ class Batches:
         return self
 
     def __next__(self) -> Arrays:
-        """Gives the next batch: ``image`` f32[n, H, W, C] and, with labels, ``label`` int32[n]."""
+        """Gives the next batch: ``image`` f32[n, H, W, C], and ``label`` int32[n] or ``target``."""
         batch: Arrays = next(self._iterator)
         return batch
 
@@ -111,17 +113,19 @@ def batches(
         places = number * batch_size + np.arange(batch_size)[own]
         passes, places = np.divmod(places, len(dataset))
         indices = np.where(passes == passes[0], order(int(passes[0]))[places], order(int(passes[-1]))[places])
-        arrays = dict(dataset.read(indices))
-        arrays["image"] = to_range(arrays["image"], value_range)
-        return arrays
+        return read_scaled(dataset, indices, value_range)
 
     def change(arrays: Arrays, generator: np.random.Generator) -> Arrays:
         seeds = generator.integers(2**63, size=batch_size)[own]  # one for each image, whatever the division
-        changed = [
-            augment.apply(image[np.newaxis], np.random.default_rng(image_seed), fill=value_range[0])[0]
-            for image, image_seed in zip(arrays["image"], seeds, strict=True)
-        ]
-        return {**arrays, "image": np.stack(changed)}
+
+        def change_all(images: np.ndarray) -> np.ndarray:
+            changed = [
+                augment.apply(image[np.newaxis], np.random.default_rng(image_seed), fill=value_range[0])[0]
+                for image, image_seed in zip(images, seeds, strict=True)
+            ]
+            return np.stack(changed)
+
+        return {name: change_all(found) if name in PIXELS else found for name, found in arrays.items()}
 
     stream = grain.MapDataset.range(ENDLESS).seed(seed).map(read)
     if augment.enabled:
@@ -139,7 +143,17 @@ def in_order(dataset: Dataset, *, batch_size: int, value_range: tuple[float, flo
         value_range: (low, high), the values of black and white.
 
     Yields:
-        ``image`` f32[n, H, W, C] and, with labels, ``label`` int32[n].
+        ``image`` f32[n, H, W, C] and, with labels, ``label`` int32[n]; of two domains, also ``target``
+        f32[n, H, W, C].
     """
     for arrays in in_chunks(dataset, chunk_size=batch_size):
-        yield {**arrays, "image": to_range(arrays["image"], value_range)}
+        yield _scaled(arrays, value_range)
+
+
+def read_scaled(dataset: Dataset, indices: np.ndarray, value_range: tuple[float, float]) -> Arrays:
+    """Reads images by their numbers int[n], as a batch of these."""
+    return _scaled(dataset.read(indices), value_range)
+
+
+def _scaled(arrays: Arrays, value_range: tuple[float, float]) -> Arrays:
+    return {name: to_range(found, value_range) if name in PIXELS else found for name, found in arrays.items()}

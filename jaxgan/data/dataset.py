@@ -44,7 +44,11 @@ class Dataset:
         classes: the names of the K classes, or None without labels.
         count: the number of images.
         base: the data set whose images are the channels of these, for stacks.
-        reader: ``int[n] -> {"image": uint8[n, H, W, C], "label": int32[n]}``.
+        domains: the data sets A and B whose images are the ``image`` and the ``target`` of these, for
+            translation.
+        paired: whether the image and the target of one number belong together.
+        reader: ``int[n] -> {"image": uint8[n, H, W, C], "label": int32[n]}``, or with ``"target"`` uint8[n,
+            H, W, C].
     """
 
     spec: str
@@ -53,6 +57,8 @@ class Dataset:
     classes: tuple[str, ...] | None
     count: int
     base: "Dataset | None" = dataclasses.field(default=None, repr=False)
+    domains: "tuple[Dataset, Dataset] | None" = dataclasses.field(default=None, repr=False)
+    paired: bool = dataclasses.field(default=False, repr=False)
     reader: Callable[[np.ndarray], Arrays] = dataclasses.field(repr=False)
 
     def __len__(self) -> int:
@@ -70,7 +76,8 @@ class Dataset:
             indices: int[n], in [0, count).
 
         Returns:
-            ``image`` uint8[n, H, W, C] and, with labels, ``label`` int32[n] in [0, K).
+            ``image`` uint8[n, H, W, C] and, with labels, ``label`` int32[n] in [0, K); of two domains, also
+            ``target`` uint8[n, H, W, C], and no labels.
         """
         return self.reader(np.asarray(indices))
 
@@ -181,4 +188,29 @@ def require_labels(dataset: Dataset, num_classes: int | None) -> None:
         raise InputError(
             f"{dataset.spec} has {len(dataset.classes)} classes and the model {num_classes}; "
             f"give --model.num-classes {len(dataset.classes)}"
+        )
+
+
+def require_domains(dataset: Dataset, wanted: str | None) -> None:
+    """Refuses data of one domain for a model that translates, and of two for one that does not.
+
+    Args:
+        dataset: the images.
+        wanted: ``"paired"`` for a model that learns from pairs, ``"any"`` for one that needs no pairs, None
+            for one that does not translate.
+
+    Raises:
+        InputError: they do not suit the model.
+    """
+    if wanted is None and dataset.domains is not None:
+        raise InputError(f"{dataset.spec} has images of two domains; this model learns from those of one")
+    if wanted is not None and dataset.domains is None:
+        raise InputError(
+            f"{dataset.spec} has images of one domain; a translator learns from two: give pairs:FOLDER"
+            + ("" if wanted == "paired" else " or domains:A,B")
+        )
+    if wanted == "paired" and not dataset.paired:
+        raise InputError(
+            f"{dataset.spec} has no pairs; this model learns from pairs: give pairs:FOLDER or edges:SPEC, or "
+            "train cyclegan"
         )

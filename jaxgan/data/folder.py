@@ -80,9 +80,9 @@ def _choose(place: Path, split: str) -> tuple[list[Path], np.ndarray | None, tup
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
     """Sorts the images below a folder by class; those directly in it are of none, named ``""``."""
-    flat = _images(folder.iterdir())
+    flat = list_images(folder.iterdir())
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    groups = {path.name: files for path in folders if (files := _images(path.rglob("*")))}
+    groups = {path.name: files for path in folders if (files := list_images(path.rglob("*")))}
     if flat and groups:
         raise InputError(
             f"{folder} holds both images, such as {flat[0].name}, and folders of images, such as "
@@ -91,7 +91,8 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
     return {"": flat} if flat else groups
 
 
-def _images(paths: Iterable[Path]) -> list[Path]:
+def list_images(paths: Iterable[Path]) -> list[Path]:
+    """Picks those that are images by their names, in order."""
     return sorted(
         path
         for path in paths

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from jaxgan.validation import InputError, require
 if TYPE_CHECKING:
     from PIL import Image
 
+T = TypeVar("T")
 FORMATS = {
     "PNG": (".png",),
     "JPEG": (".jpg", ".jpeg"),
@@ -118,7 +119,7 @@ def read_file(path: Path, image_size: tuple[int, int], channels: int, *, crop: b
     Raises:
         InputError: as `check_file`, or the file is damaged.
     """
-    return _read(path, channels, lambda _: image_size, crop=crop)
+    return read_with(path, lambda picture: fit(picture, image_size, channels, crop=crop))
 
 
 def read_picture(path: Path, channels: int, *, longest: int) -> np.ndarray:
@@ -132,7 +133,10 @@ def read_picture(path: Path, channels: int, *, longest: int) -> np.ndarray:
     Raises:
         InputError: as `check_file`, or the file is damaged.
     """
-    return _read(path, channels, lambda size: proportional(size, longest), crop=False)
+    return read_with(
+        path,
+        lambda picture: fit(picture, proportional(picture.size[::-1], longest), channels, crop=False),
+    )
 
 
 def proportional(size: tuple[int, int], longest: int) -> tuple[int, int]:
@@ -145,17 +149,21 @@ def proportional(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return height, width
 
 
-def _read(
-    path: Path, channels: int, choose: Callable[[tuple[int, int]], tuple[int, int]], *, crop: bool
-) -> np.ndarray:
+def read_with(path: Path, use: "Callable[[Image.Image], T]") -> T:
+    """Reads an image file, turned as its camera says, and gives what a function makes of it.
+
+    Raises:
+        InputError: as `check_file`, or the file is damaged, or the function's own.
+    """
     from PIL import ImageOps
 
     check_file(path)
     with _opened(path) as picture:
         try:
             picture.load()
-            turned = ImageOps.exif_transpose(picture)
-            return fit(turned, choose((turned.height, turned.width)), channels, crop=crop)
+            return use(ImageOps.exif_transpose(picture))
+        except InputError:
+            raise
         except Exception as error:  # each decoder breaks in its own way
             raise InputError(f"{path} is truncated or damaged, or cannot be used: {error}") from None
 

@@ -3,12 +3,19 @@
 import dataclasses
 from pathlib import Path
 
-from jaxgan.data import digits, folder, idx, npz, tfds
+from jaxgan.data import demos, digits, domains, folder, idx, npz, pairs, tfds
 from jaxgan.data.dataset import Dataset, Shape
 from jaxgan.data.stacked import stack
 from jaxgan.validation import InputError, require
 
-FORMS = "digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG], stacked:SPEC"
+FORMS = (
+    "digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG], stacked:SPEC, or, for translators, "
+    "pairs:FOLDER, domains:A,B, edges:SPEC, textured:SPEC, swapped:SPEC"
+)
+OF_ONE = {"edges": demos.edges, "textured": demos.textured, "swapped": domains.swap}
+"""What makes two domains of the images of another source."""
+READERS = ("idx", "folder", "npz", "tfds", "stacked")
+"""What stands before the colon in the name of images of one domain."""
 
 
 def load(
@@ -26,7 +33,10 @@ def load(
         spec: ``digits`` (1,797 handwritten digits, part of scikit-learn), ``idx:FOLDER`` (MNIST, EMNIST or
             Fashion-MNIST files), ``folder:PATH`` (images, perhaps in a folder for each class), ``npz:FILE``
             (NumPy arrays), ``tfds:NAME[:CONFIG]`` (a prepared TensorFlow data set), or ``stacked:SPEC``
-            (three images of a labelled set as the channels of one, see `jaxgan.data.stacked`).
+            (three images of a labelled set as the channels of one, see `jaxgan.data.stacked`). For
+            translators: ``pairs:FOLDER`` (see `jaxgan.data.pairs`), ``domains:A,B`` (two folders or two of
+            the others, without pairs), ``edges:SPEC`` and ``textured:SPEC`` (made of the images of any of
+            them, see `jaxgan.data.demos`), and ``swapped:SPEC``, which exchanges A and B.
         split: ``"train"`` or ``"test"``. Where a source has no test images of its own, every fifth image
             is one; a source that is divided itself must have the split.
         image_size: (H, W), the size that images are resized to.
@@ -56,11 +66,17 @@ def _load(spec: str, split: str, shape: Shape, data_dir: str | Path | None) -> D
         return digits.load(split, shape)
     if kind == "stacked" and place and not place.startswith("stacked"):
         return _stacked(place, split, shape, data_dir)
-    if not place or kind not in ("idx", "folder", "npz", "tfds"):
+    if kind == "domains" and place:
+        names = domains.split(place, READERS)
+        first, second = (_load(name, split, shape, data_dir) for name in names)
+        return domains.join(spec, first, second)
+    if kind in OF_ONE and place:
+        return OF_ONE[kind](spec, _load(place, split, shape, data_dir))
+    if not place or kind not in ("idx", "folder", "npz", "pairs", "tfds"):
         raise InputError(f"data is {spec!r}; it must be one of {FORMS}, where SPEC is one of the others")
     if kind == "tfds":
         return tfds.load(place, split, shape, None if data_dir is None else _path(data_dir))
-    read = {"idx": idx.load, "folder": folder.load, "npz": npz.load}[kind]
+    read = {"idx": idx.load, "folder": folder.load, "npz": npz.load, "pairs": pairs.load}[kind]
     return read(_path(place), split, shape)
 
 

@@ -170,6 +170,32 @@ class Identity(nn.Module):
         return x
 
 
+class InstanceNorm(nn.Module):
+    """Normalisation of each channel of each image by itself, with a ``scale`` and a ``bias`` f32[C].
+
+    It is the same in training and outside, and no example of a batch knows of another.
+
+    >>> import jax
+    >>> x = jnp.array([1.0, 3.0]).reshape(1, 1, 2, 1)
+    >>> y, _ = InstanceNorm().init_with_output(jax.random.key(0), x)
+    >>> y.round(3).ravel().tolist()
+    [-1.0, 1.0]
+
+    See `jaxgan.ops.instance_norm` for the equation. Source: Ulyanov et al., arXiv:1607.08022.
+    """
+
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Maps f[N, H, W, C] to f[N, H, W, C]."""
+        shape = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones_init(), shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), shape, jnp.float32)
+        y = ops.instance_norm(x.astype(jnp.float32), scale, bias, epsilon=self.epsilon)
+        return y.astype(x.dtype)
+
+
 class Dropout(nn.Module):
     """Dropout in training; the map itself otherwise.
 

@@ -4,7 +4,7 @@ from jaxgan.ops.activation import leaky_relu, relu, sigmoid, tanh
 from jaxgan.ops.conv import conv2d, conv2d_transpose
 from jaxgan.ops.dense import dense
 from jaxgan.ops.dropout import dropout
-from jaxgan.ops.norm import batch_moments, batch_norm
+from jaxgan.ops.norm import batch_moments, batch_norm, instance_norm
 from jaxgan.ops.pool import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "conv2d_transpose",
     "dense",
     "dropout",
+    "instance_norm",
     "leaky_relu",
     "max_pool2d",
     "relu",

@@ -1,9 +1,10 @@
-"""Batch normalisation, as moments and a map."""
+"""Normalisation: of a batch, as moments and a map, and of each image by itself."""
 
 import jax
 import jax.numpy as jnp
 
 from jaxgan import batch_axis
+from jaxgan.ops.geometry import require_images
 from jaxgan.typing import Array
 
 
@@ -77,3 +78,40 @@ def batch_norm(
         gain = gain * scale
     y = (x - mean.reshape(shape)) * gain.reshape(shape)
     return y if bias is None else y + bias.reshape(shape)
+
+
+def instance_norm(
+    x: Array, scale: Array | None = None, bias: Array | None = None, *, epsilon: float = 1e-5
+) -> Array:
+    r"""Normalises each channel of each image by its own mean and variance, then scales and shifts it.
+
+    .. math:: y_{nijc} = \gamma_c \, \frac{x_{nijc} - \mu_{nc}}{\sqrt{\sigma^2_{nc} + \epsilon}} + \beta_c
+
+    So a map of one pixel becomes the bias, whatever it was.
+
+    Args:
+        x: f[N, H, W, C].
+        scale: f[C], gamma; 1 if None.
+        bias: f[C], beta; 0 if None.
+        epsilon: added to the variance, > 0.
+
+    Returns:
+        f[N, H, W, C].
+
+    Raises:
+        ValueError: x is no batch of images, or a parameter is not [C].
+
+    >>> instance_norm(jnp.array([1.0, 3.0]).reshape(1, 1, 2, 1), epsilon=1e-12).ravel().tolist()
+    [-1.0, 1.0]
+
+    Source: Ulyanov et al., arXiv:1607.08022.
+    """
+    require_images(x.shape)
+    for name, value in {"scale": scale, "bias": bias}.items():
+        if value is not None and value.shape != x.shape[-1:]:
+            raise ValueError(f"{name} has shape {value.shape}; x {x.shape} wants {x.shape[-1:]}")
+    mean = x.mean((1, 2), keepdims=True)
+    variance = jnp.square(x - mean).mean((1, 2), keepdims=True)
+    y = (x - mean) * jax.lax.rsqrt(variance + epsilon)
+    y = y if scale is None else y * scale.reshape(1, 1, 1, -1)
+    return y if bias is None else y + bias.reshape(1, 1, 1, -1)

@@ -2,10 +2,12 @@
 
 from jaxgan.steps.adversarial import adversarial, adversarial_of
 from jaxgan.steps.optimizer import Adam
-from jaxgan.steps.records import GAN, Classifier, Recipe
+from jaxgan.steps.records import GAN, Classifier, Recipe, Translator
 from jaxgan.steps.rules import Adversarial
-from jaxgan.steps.state import ClassifierState, GANState, NetState
+from jaxgan.steps.state import ClassifierState, GANState, NetState, TranslatorState
 from jaxgan.steps.supervised import supervised
+from jaxgan.steps.translation import translator
+from jaxgan.steps.translation_rules import Translation
 
 __all__ = [
     "GAN",
@@ -16,7 +18,11 @@ __all__ = [
     "GANState",
     "NetState",
     "Recipe",
+    "Translation",
+    "Translator",
+    "TranslatorState",
     "adversarial",
     "adversarial_of",
     "supervised",
+    "translator",
 ]

@@ -23,8 +23,8 @@ class Adam:
 
     .. math:: \theta \leftarrow \theta - \eta \, s_t \, \hat{m} / (\sqrt{\hat{v}} + \epsilon)
 
-    The schedule s goes from 0 to 1 over the warm-up, then from 1 down to 0 at ``schedule_steps``: as a line,
-    or as half a period of a cosine; a constant one stays at 1.
+    The schedule s goes from 0 to 1 over the warm-up, stays there for ``hold`` updates, then goes down to 0 at
+    ``schedule_steps``: as a line, or as half a period of a cosine; a constant one stays at 1.
 
     Attributes:
         learning_rate: eta, > 0.
@@ -36,8 +36,10 @@ class Adam:
         clip_norm: the largest global norm of the gradient, > 0, or None.
         clip_value: the largest absolute value of each of its entries, > 0, or None.
         schedule: ``"constant"``, ``"linear"`` or ``"cosine"``.
-        schedule_steps: the update at which a schedule that falls has reached 0, > ``warmup``; else None.
+        schedule_steps: the update at which a schedule that falls has reached 0, > ``warmup`` + ``hold``; else
+            None.
         warmup: the updates over which the learning rate rises, >= 0.
+        hold: the updates after those before a schedule falls, >= 0; 0 for a constant one.
         accumulate: k >= 1: gradients of k steps are averaged for one update; the others leave the params.
         skip_non_finite: so many updates in a row are left out, >= 0, when their gradient is not finite; a
             longer row is not, and ends the run.
@@ -59,6 +61,7 @@ class Adam:
     schedule: Schedule = "constant"
     schedule_steps: int | None = None
     warmup: int = 0
+    hold: int = 0
     accumulate: int = 1
     skip_non_finite: int = 0
 
@@ -76,8 +79,13 @@ class Adam:
         require(self.schedule in SCHEDULES, "schedule", self.schedule, "one of " + ", ".join(SCHEDULES))
         require(self.warmup >= 0, "warmup", self.warmup, ">= 0")
         steps, falls = self.schedule_steps, self.schedule != "constant"
-        fits = steps is not None and steps > self.warmup if falls else steps is None
-        allowed = f"more than warmup, {self.warmup}" if falls else "None for a constant schedule"
+        require(
+            self.hold >= 0 and (falls or not self.hold), "hold", self.hold, ">= 0, and 0 where none falls"
+        )
+        first = self.warmup + self.hold
+        fits = steps is not None and steps > first if falls else steps is None
+        before = f"warmup and hold, {first}" if self.hold else f"warmup, {first}"
+        allowed = f"more than {before}" if falls else "None for a constant schedule"
         require(fits, "schedule_steps", steps, allowed)
         require(self.accumulate >= 1, "accumulate", self.accumulate, ">= 1")
         require(self.skip_non_finite >= 0, "skip_non_finite", self.skip_non_finite, ">= 0")
@@ -118,14 +126,16 @@ class Adam:
 
     def _shares(self) -> optax.Schedule:
         """The schedule s: the number of updates before this one -> a share of the learning rate."""
-        left = (self.schedule_steps or 0) - self.warmup
+        first = self.warmup + self.hold
+        left = (self.schedule_steps or 0) - first
         fall = {
             "constant": optax.constant_schedule(1.0),
             "linear": optax.linear_schedule(1.0, 0.0, left),
             "cosine": optax.cosine_decay_schedule(1.0, max(left, 1)),
         }[self.schedule]
         rise = optax.linear_schedule(0.0, 1.0, self.warmup) if self.warmup else fall
-        return optax.join_schedules([rise, fall], [self.warmup])
+        stay = optax.constant_schedule(1.0)
+        return optax.join_schedules([rise, stay, fall], [self.warmup, first])
 
 
 def _kernels(params: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from jaxgan.steps.state import ClassifierState, GANState
+from jaxgan.steps.state import ClassifierState, GANState, TranslatorState
 from jaxgan.typing import Array, Batch, Metrics
 
 
@@ -46,15 +46,44 @@ class Classifier(NamedTuple):
     predict: Callable[[ClassifierState, Array], Array]
 
 
+class Translate(Protocol):
+    """How images are translated."""
+
+    def __call__(
+        self, state: TranslatorState, images: Array, *, direction: str = "a_to_b", key: Array | None = None
+    ) -> Array:
+        """Translates f32[N, H, W, C]."""
+
+
+class Translator(NamedTuple):
+    """A model from images to images as three pure functions, none of them compiled.
+
+    Attributes:
+        init: ``(key) -> state``.
+        step: ``(state, batch, key) -> (state, metrics)``; ``batch["image"]`` and ``batch["target"]`` are
+            f32[N, H, W, C] in the model's value range, of the domains A and B.
+        translate: ``(state, images, direction="a_to_b", key=None) -> images`` f32[N, H, W, C]; with a key the
+            network draws its noise, if it has any, from it.
+        directions: those in which it translates, ``"a_to_b"`` and perhaps ``"b_to_a"``.
+    """
+
+    init: Callable[[Array], TranslatorState]
+    step: Callable[[TranslatorState, Batch, Array], tuple[TranslatorState, Metrics]]
+    translate: Translate
+    directions: tuple[str, ...]
+
+
 class Recipe(NamedTuple):
-    """How a model is trained when nothing else is asked for: on the embedded digits, within minutes.
+    """How a model is trained when nothing else is asked for: on images that are part of it, within minutes.
 
     Attributes:
         config: the model's settings.
         batch_size: the images of one step.
         steps: the number of steps.
+        data: the images, as `jaxgan.data.load` takes them.
     """
 
     config: Any
     batch_size: int
     steps: int
+    data: str = "digits"

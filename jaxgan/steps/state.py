@@ -68,6 +68,29 @@ class ClassifierState:
     ema_model_state: PyTree
 
 
+@flax.struct.dataclass
+class TranslatorState:
+    """The state of a translator: everything by direction, ``"a_to_b"`` and perhaps ``"b_to_a"``.
+
+    Attributes:
+        step: int32[], the number of steps taken.
+        generators: the networks that translate, and their optimisers.
+        discriminators: those that judge what each of them makes.
+        ema_params: the moving averages of the generators' params; {} each without one.
+        ema_model_state: those of their model states; {} each without one.
+        pools: translations of earlier steps, that discriminators are shown; {} without pools.
+        weights: f32[] by name, the factors of the losses.
+    """
+
+    step: Array
+    generators: dict[str, NetState]
+    discriminators: dict[str, NetState]
+    ema_params: dict[str, PyTree]
+    ema_model_state: dict[str, PyTree]
+    pools: PyTree
+    weights: dict[str, Array]
+
+
 def init_network(module: nn.Module, tx: optax.GradientTransformation, key: Array, *inputs: Array) -> NetState:
     """Makes the state of a network from one example of its inputs."""
     variables = dict(module.init({"params": key}, *inputs, train=False))

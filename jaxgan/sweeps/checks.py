@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxgan import parallel, zoo
+from jaxgan import parallel, runs, zoo
 from jaxgan.settings import Settings
-from jaxgan.steps import GAN, Classifier
+from jaxgan.steps import GAN, Classifier, Translator
 from jaxgan.sweeps.options import Choice, Variant, numbers
 from jaxgan.validation import InputError
 
@@ -19,7 +18,7 @@ OF_THE_MODEL = "model."
 GIB = 2**30
 
 
-def may_vary(settings: Settings, trainable: GAN | Classifier) -> list[str]:
+def may_vary(settings: Settings, trainable: GAN | Classifier | Translator) -> list[str]:
     """Lists the options that a sweep may vary: the seed, and those whose number is an array of the state.
 
     Args:
@@ -48,7 +47,7 @@ def _name(entry: Any) -> str:
 
 def build_members(
     model: zoo.Model, choices: Sequence[Choice], variants: Sequence[Variant]
-) -> list[GAN | Classifier]:
+) -> list[GAN | Classifier | Translator]:
     """Builds the members, and makes sure that one program trains all of them.
 
     That is so if a setting changes numbers of the initial state, and nothing of the program.
@@ -65,7 +64,7 @@ def build_members(
         InputError: an option that cannot vary.
     """
     settings = variants[0].settings
-    built: dict[Any, GAN | Classifier] = {}
+    built: dict[Any, GAN | Classifier | Translator] = {}
     for variant in variants:
         if variant.settings.model not in built:
             built[variant.settings.model] = model.build(variant.settings.model)
@@ -92,16 +91,16 @@ def _refuse(choice: Choice, allowed: Sequence[str]) -> None:
     )
 
 
-def _programs(trainable: GAN | Classifier, settings: Settings) -> list[str]:
+def _programs(trainable: GAN | Classifier | Translator, settings: Settings) -> list[str]:
     """Writes down the programs of a member: its step, and how it draws or predicts."""
     key = jax.random.key(0)
     state = jax.eval_shape(trainable.init, key)
-    image = jax.ShapeDtypeStruct((settings.batch_size, *settings.model.image_shape), jnp.float32)
-    batch = {"image": image, "label": jax.ShapeDtypeStruct((settings.batch_size,), jnp.int32)}
+    batch = runs.abstract_batch(settings, settings.batch_size)
     step = _program(trainable.step, state, batch, key)
     if isinstance(trainable, GAN):
         return [step, _program(lambda state, key: trainable.sample(state, key, 1), state, key)]
-    return [step, _program(trainable.predict, state, image)]
+    made = trainable.predict if isinstance(trainable, Classifier) else trainable.translate
+    return [step, _program(made, state, batch["image"])]
 
 
 def _program(function: Callable, *arguments: Any) -> str:
@@ -111,7 +110,7 @@ def _program(function: Callable, *arguments: Any) -> str:
 
 
 def check_memory(
-    model: zoo.Model, settings: Settings, trainable: GAN | Classifier, count: int, devices: int
+    model: zoo.Model, settings: Settings, trainable: GAN | Classifier | Translator, count: int, devices: int
 ) -> None:
     """Refuses more members than the memory holds, by an estimate; nothing is compiled.
 
@@ -138,15 +137,15 @@ def check_memory(
         )
 
 
-def member_bytes(model: zoo.Model, settings: Settings, trainable: GAN | Classifier) -> int:
+def member_bytes(model: zoo.Model, settings: Settings, trainable: GAN | Classifier | Translator) -> int:
     """Estimates the memory of one member while it trains.
 
     That is its state, gradients and updates as large as the state once more, its batch, and what its networks
-    keep of their forward passes; a GAN's discriminator sees real and generated images.
+    keep of their forward passes; a discriminator sees real and generated images.
     """
     state = jax.eval_shape(trainable.init, jax.random.key(0))
     state_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    passes = 2 if isinstance(trainable, GAN) else 1
+    passes = 1 if isinstance(trainable, Classifier) else 2
     costs = model.network_costs(settings.model).values()
     height, width, channels = settings.model.image_shape
     per_image = passes * sum(cost.activation_bytes for cost in costs) + 4 * height * width * channels

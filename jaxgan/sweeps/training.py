@@ -1,7 +1,6 @@
 """Sweeps put together, checked, trained in one program, and taken up again."""
 
 import dataclasses
-import functools
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgan import evaluation, parallel, pictures, run_folder, run_scores, runs, zoo
+from jaxgan import evaluation, parallel, pictures, run_folder, runs, zoo
 from jaxgan.assessment import Assessment
 from jaxgan.loop import Drawing, Outcome, fit_kept
 from jaxgan.run_folder import RunFolder
 from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data
-from jaxgan.steps import GAN, Classifier
+from jaxgan.steps import GAN, Classifier, Translator
 from jaxgan.sweeps import checks, record
 from jaxgan.sweeps.members import Member, MemberBatches, SweepKeeper
 from jaxgan.sweeps.options import Choice, combine
@@ -44,7 +43,7 @@ class _Plan(NamedTuple):
 
     model: zoo.Model
     members: list[Member]
-    trainables: list[GAN | Classifier]
+    trainables: list[GAN | Classifier | Translator]
     layout: parallel.MemberLayout
     batches: MemberBatches
     steps: int
@@ -151,7 +150,7 @@ def _check_alone(settings: Settings) -> None:
 def _plan(
     model: zoo.Model,
     members: list[Member],
-    trainables: list[GAN | Classifier],
+    trainables: list[GAN | Classifier | Translator],
     *,
     otherwise: int,
     scores: bool,
@@ -176,18 +175,16 @@ def _plan(
 
 
 def _assessment(
-    model: zoo.Model, settings: Settings, trainable: GAN | Classifier, steps: int
+    model: zoo.Model, settings: Settings, trainable: GAN | Classifier | Translator, steps: int
 ) -> Assessment | None:
-    """Says how a GAN's members are scored; makes sure that a classifier's can be measured at the end."""
+    """Says how members that make images are scored, and makes sure that a classifier can be measured."""
     try:
         if isinstance(trainable, Classifier):
             read_data(settings, "test")
             return None
-        evaluator = run_scores.prepare(model, settings, settings.scoring)
+        return runs.make_assessment(model, settings, trainable, settings.evaluate_every or steps)
     except InputError as error:
         raise InputError(f"{error} (with --no-scores the members are trained, and not scored)") from None
-    begin = functools.partial(run_scores.begin, evaluator)
-    return Assessment(settings.evaluate_every or steps, begin, evaluator.protocol, evaluator.note)
 
 
 def _create(path: Path, plan: _Plan) -> None:
@@ -283,7 +280,7 @@ def _evaluate(plan: _Plan, diverged: dict[str, str]) -> None:
 
 
 def _drawing(
-    trainable: GAN | Classifier, settings: Settings, layout: parallel.MemberLayout
+    trainable: GAN | Classifier | Translator, settings: Settings, layout: parallel.MemberLayout
 ) -> Drawing | None:
     """Draws what a single run draws, for all members: f32[M, N, H, W, C]."""
     drawing = runs.make_drawing(trainable, settings)
