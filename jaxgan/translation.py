@@ -19,7 +19,7 @@ from jaxgan.validation import InputError
 
 BATCH = 100
 """Images translated together."""
-SHOWN = 16
+SHOWN = 14
 """Examples in a grid of translations, in two groups of columns where there is one direction."""
 COLUMNS = 6
 

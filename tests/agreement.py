@@ -25,7 +25,7 @@ import players  # noqa: E402
 
 from jaxgan import data, extractors, parallel, scoring  # noqa: E402
 from jaxgan.classifiers import cnn  # noqa: E402
-from jaxgan.gans import dcgan  # noqa: E402
+from jaxgan.gans import cyclegan, dcgan  # noqa: E402
 from jaxgan.steps import Adam, Adversarial  # noqa: E402
 from jaxgan.steps.state import evaluate_network  # noqa: E402
 
@@ -34,6 +34,9 @@ DCGAN = dcgan.Config(
     features=2,
     latent_size=4,
     game=Adversarial(updates="alternating", discriminator_steps=2, ema_decay=0.5),
+)
+CYCLEGAN = cyclegan.Config(
+    image_size=(16, 16), features=2, blocks=1, patch_features=2, patch_halvings=1, pool_size=40
 )
 GENERATOR = dcgan.Generator(DCGAN)
 MIXED = {
@@ -50,10 +53,15 @@ MODELS = {
         **MIXED,
     ),
     "dcgan": dcgan.build(DCGAN),
+    "cyclegan": cyclegan.build(
+        cyclegan.Config(
+            image_size=(16, 16), features=2, blocks=1, patch_features=2, patch_halvings=1, pool_size=40
+        )
+    ),
     "cnn": cnn.build(cnn.Config(image_size=(10, 10), features=2, hidden=4, optimizer=Adam(clip_norm=1.0))),
 }
-SIDES = {"mixed": 8, "dcgan": 8, "cnn": 10}
-CLASSES = {"mixed": 3, "dcgan": 10, "cnn": 10}
+SIDES = {"mixed": 8, "dcgan": 8, "cyclegan": 16, "cnn": 10}
+CLASSES = {"mixed": 3, "dcgan": 10, "cyclegan": 1, "cnn": 10}
 KEY = jax.random.key(0)
 BATCH = 32
 
@@ -63,6 +71,7 @@ def batch(model, step, process_id=0, process_count=1):
     side = SIDES[model]
     whole = {
         "image": generator.uniform(-1, 1, (BATCH, side, side, 1)).astype(np.float32),
+        "target": generator.uniform(-1, 1, (BATCH, side, side, 1)).astype(np.float32),
         "label": generator.integers(0, CLASSES[model], BATCH).astype(np.int32),
     }
     part = BATCH // process_count

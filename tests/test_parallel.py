@@ -44,7 +44,7 @@ def check(found, *, devices, cases):
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_eight_devices_agree_with_one():
-    check(report(start("dcgan,cnn,mixed", 8)), devices=8, cases=9)
+    check(report(start("dcgan,cyclegan,cnn,mixed", 8)), devices=8, cases=12)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.smoke
 
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_settings_survive_json(name):
-    settings = zoo.get(name).config(image_size=(32, 24))
+    settings = zoo.get(name).config(image_size=(48, 40))
     data = json.loads(json.dumps(config.to_dict(settings)))
     assert config.from_dict(type(settings), data, "here") == settings
 

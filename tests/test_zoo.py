@@ -10,16 +10,29 @@ import pytest
 
 from jaxgan import parallel, zoo
 from jaxgan.checkpoint import Checkpoints
-from jaxgan.steps import GAN, Classifier
+from jaxgan.steps import GAN, Classifier, Translator
 from jaxgan.steps.state import apply_network, parameter_count
 
 KEY = jax.random.key(0)
 TINY = {"image_size": (12, 12), "features": 2}
-SMALLER = {"r3gan": {"blocks": 1, "group_width": 2}, "vgg": {"depth": 11, "image_size": (32, 32)}}
+PATCHES = {"patch_features": 2, "patch_halvings": 1}
+SMALLER = {
+    "r3gan": {"blocks": 1, "group_width": 2},
+    "vgg": {"depth": 11, "image_size": (32, 32)},
+    "pix2pix": {"image_size": (16, 16), "patch_features": 2},
+    "cyclegan": {
+        "image_size": (16, 16),
+        "patch_features": 2,
+        "patch_halvings": 1,
+        "blocks": 1,
+        "pool_size": 3,
+    },
+}
 """What others need; where VGG's maps are single pixels, normalisation leaves gradients of rounding errors."""
-QUICK = {("cnn", "pmap"), ("dcgan", "shard_map"), ("wgan_gp", "shard_map")}
+QUICK = {("cnn", "pmap"), ("dcgan", "shard_map"), ("wgan_gp", "shard_map"), ("cyclegan", "shard_map")}
 """Which models, run how, the fast tests compare with ``jax.jit``; the slow ones compare all."""
-GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
+TRANSLATORS = [name for name in zoo.trainable() if zoo.domains(zoo.get(name).config())]
+GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans" and name not in TRANSLATORS]
 
 
 @functools.cache
@@ -31,13 +44,11 @@ def built(name):
 
 def batch(config):
     generator = np.random.default_rng(0)
-    count = 4 * (config.game.discriminator_steps if hasattr(config, "game") else 1)
+    count = 4 * getattr(getattr(config, "game", None), "discriminator_steps", 1)
     shape = (count, *config.image_size, config.channels)
     labels = generator.integers(0, zoo.num_classes(config) or 1, count)
-    return {
-        "image": generator.uniform(*config.value_range, shape).astype(np.float32),
-        "label": labels.astype(np.int32),
-    }
+    image, target = (generator.uniform(*config.value_range, shape).astype(np.float32) for _ in range(2))
+    return {"image": image, "target": target, "label": labels.astype(np.int32)}
 
 
 @functools.cache
@@ -73,7 +84,7 @@ def assert_equal(first, second):
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_the_module_says_what_it_is(name):
     model, config, trainable = built(name)
-    assert isinstance(trainable, GAN | Classifier)
+    assert isinstance(trainable, GAN | Classifier | Translator)
     assert model.summary
     assert all(recipe.steps > 0 for recipe in model.recipes.values())
     assert model.networks(config)
@@ -144,6 +155,14 @@ def test_what_it_makes_is_in_range(name):
         assert images.shape == (3, *config.image_size, config.channels)
         low, high = config.value_range
         assert low <= images.min() < images.max() <= high
+    elif isinstance(trainable, Translator):
+        given = jnp.asarray(batch(config)["image"])
+        for direction in trainable.directions:
+            translate = functools.partial(trainable.translate, direction=direction)
+            images = parallel.compile_function(translate)(state, given)
+            low, high = config.value_range
+            assert images.shape == given.shape
+            assert low <= images.min() < images.max() <= high
     else:
         shares = parallel.compile_function(trainable.predict)(state, jnp.asarray(batch(config)["image"]))
         np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
@@ -162,6 +181,24 @@ def test_a_players_update_leaves_the_other_alone(name, player):
     other = {"generator": "discriminator", "discriminator": "generator"}[player]
     same = jax.tree.map(np.array_equal, getattr(before, other).params, getattr(after, other).params)
     assert not all(jax.tree.leaves(same))
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", TRANSLATORS)
+@pytest.mark.parametrize("player", ["generators", "discriminators"])
+def test_a_translators_players_leave_each_other_alone(name, player):
+    """In each direction; a learning rate is that of a network of its own."""
+    before = initial(name)
+    still = jax.tree.map(jnp.asarray, before)
+    for net in getattr(still, player).values():
+        net.opt_state.hyperparams["learning_rate"] = jnp.float32(0)
+    after, _ = step(name, "jit", still)
+    other = {"generators": "discriminators", "discriminators": "generators"}[player]
+    for direction in built(name)[2].directions:
+        old, new = (getattr(each, player)[direction].params for each in (before, after))
+        assert_equal(old, new)
+        old, new = (getattr(each, other)[direction].params for each in (before, after))
+        assert not all(jax.tree.leaves(jax.tree.map(np.array_equal, old, new)))
 
 
 @pytest.mark.smoke

@@ -119,8 +119,9 @@ def _report(swept: sweeps.Swept) -> int:
     for line in table(record.members):
         print(line)
     if record.protocol:
+        drawn = record.protocol.get("samples")
         print(
-            f"scores of {record.protocol['samples']} samples against {record.protocol['real']} "
+            f"scores {'' if drawn is None else f'of {drawn} samples '}against {record.protocol['real']} "
             f"{record.protocol['split']} images of {record.protocol['data']}"
         )
     print(f"each member is a run of its own in {swept.path}:")

@@ -81,9 +81,10 @@ def _list(folder: Path) -> list[Pair]:
     if flat and not below:
         return [(path, None) for path in flat]
     if flat or len(below) != 2:
-        holds = f"{len(flat)} images and the folders {', '.join(path.name for path in below) or '(none)'}"
+        names = ", ".join(path.name for path in below) or "none"
         raise InputError(
-            f"{folder} holds {holds}; it must hold images side by side, or two folders of images"
+            f"{folder} holds {len(flat)} images and these folders: {names}; it must hold images, each of two "
+            "side by side, or two folders of images"
         )
     first, second = ({_name(path, own): path for path in list_images(own.rglob("*"))} for own in below)
     if alone := sorted(first.keys() ^ second.keys()):

@@ -75,15 +75,18 @@ FACADES = Recipe(
         dropout_stages=3,
         patch_features=64,
         patch_halvings=3,
+        game=Translation().falling(80_000),
     ),
     batch_size=1,
     steps=80_000,
+    data="pairs:facades",
 )
-"""The paper's networks and its 200 passes over 400 pairs, for ``--data pairs:FOLDER``; for a GPU."""
-RECIPE = Recipe(Config(), batch_size=16, steps=1500, data="edges:digits")
+"""The paper's networks and its 200 passes over 400 pairs; for a GPU, with ``--data pairs:FOLDER``."""
+DIGITS = Config(game=Translation().falling(1500))
+RECIPE = Recipe(DIGITS, batch_size=16, steps=1500, data="edges:digits")
 
 
-def build(config: Config = RECIPE.config) -> Translator:
+def build(config: Config = DIGITS) -> Translator:
     """Makes the translator.
 
     >>> import jax, jax.numpy as jnp
@@ -104,7 +107,7 @@ def build(config: Config = RECIPE.config) -> Translator:
     )
 
 
-def networks(config: Config = RECIPE.config) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
+def networks(config: Config = DIGITS) -> dict[str, tuple[linen.Module, tuple[int, ...]]]:
     """Names the networks, each with the shape of one input.
 
     >>> [shape for _, shape in networks().values()]

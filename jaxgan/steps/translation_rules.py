@@ -61,6 +61,20 @@ class Translation:
         known = ", ".join(DTYPES)
         require(self.compute_dtype in DTYPES, "compute_dtype", self.compute_dtype, f"one of {known}")
 
+    def falling(self, steps: int) -> "Translation":
+        """The same with learning rates as in the papers: constant for half of the steps, then down to 0.
+
+        >>> Translation().falling(200).generator.hold
+        100
+        """
+
+        def fall(adam: Adam) -> Adam:
+            return dataclasses.replace(adam, schedule="linear", hold=steps // 2, schedule_steps=steps)
+
+        return dataclasses.replace(
+            self, generator=fall(self.generator), discriminator=fall(self.discriminator)
+        )
+
 
 def require_weight(name: str, value: float) -> None:
     """Refuses a factor of a loss that is negative or not finite.
