@@ -36,7 +36,14 @@ DCGAN = dcgan.Config(
     game=Adversarial(updates="alternating", discriminator_steps=2, ema_decay=0.5),
 )
 CYCLEGAN = cyclegan.Config(
-    image_size=(16, 16), features=2, blocks=1, patch_features=2, patch_halvings=1, pool_size=40
+    image_size=(16, 16),
+    features=2,
+    blocks=1,
+    patch_features=2,
+    patch_halvings=1,
+    cycle_weight=1.0,  # gradients of the size of the other models', and rounding errors too
+    identity_weight=0.5,
+    pool_size=40,
 )
 GENERATOR = dcgan.Generator(DCGAN)
 MIXED = {
