@@ -42,6 +42,7 @@ __all__ = [
     "scoring",
     "settings",
     "steps",
+    "translation",
     "weights",
     "xla",
     "zoo",

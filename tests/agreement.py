@@ -60,11 +60,7 @@ MODELS = {
         **MIXED,
     ),
     "dcgan": dcgan.build(DCGAN),
-    "cyclegan": cyclegan.build(
-        cyclegan.Config(
-            image_size=(16, 16), features=2, blocks=1, patch_features=2, patch_halvings=1, pool_size=40
-        )
-    ),
+    "cyclegan": cyclegan.build(CYCLEGAN),
     "cnn": cnn.build(cnn.Config(image_size=(10, 10), features=2, hidden=4, optimizer=Adam(clip_norm=1.0))),
 }
 SIDES = {"mixed": 8, "dcgan": 8, "cyclegan": 16, "cnn": 10}

@@ -117,7 +117,7 @@ def test_images_are_translated_each_by_itself(pairs, picture, tmp_path):
         ({"--direction": "b-to-a"}, "--direction is 'b-to-a'; it must be a-to-b"),
         ({"--direction": "up"}, "--direction is 'up'; it must be a-to-b"),
         ({"images": ["none.png"]}, "none.png cannot be read: No such file"),
-        ({"images": ["text.txt"]}, "text.txt is no image by its name; it must end in .bmp, .gif"),
+        ({"images": ["text.txt"]}, "the ending of an image file is 'text.txt'; it must be one of .png"),
         ({"images": ["broken.png"]}, "broken.png is not an image"),
         ({"images": ["a/x.png", "b/x.png"]}, "a/x.png and b/x.png would both become out/x.png"),
         ({"images": ["a/x.png"], "--out": "a"}, "a/x.png would be replaced by its own translation"),
@@ -152,6 +152,8 @@ def test_a_run_of_another_kind_does_not_translate(tmp_path, picture, capsys):
     [
         (["sample", "RUN"], "is a run of pix2pix, which draws no images of its own"),
         (["evaluate", "RUN", "--metrics", "fid"], "pix2pix draws no images of its own"),
+        (["explain", "RUN"], "is a run of pix2pix, which translates images; jaxgan explain looks into"),
+        (["judge", "RUN"], "is a run of pix2pix, which draws no images of its own"),
     ],
 )
 def test_a_translator_draws_nothing_of_its_own(pairs, capsys, command, words):

@@ -28,30 +28,33 @@ def sizes(adam, gradients):
     return np.asarray(run(jnp.float32(gradients)))
 
 
-def share(schedule, update, warmup, steps):
+def share(schedule, update, warmup, hold, steps):
     if update < warmup:
         return update / warmup
     if schedule == "constant":
         return 1.0
-    passed = min((update - warmup) / (steps - warmup), 1.0)
+    first = warmup + hold
+    passed = np.clip((update - first) / (steps - first), 0, 1)
     return 1 - passed if schedule == "linear" else (1 + np.cos(np.pi * passed)) / 2
 
 
 @pytest.mark.parametrize(
-    ("schedule", "warmup", "steps"),
+    ("schedule", "warmup", "hold", "steps"),
     [
-        ("constant", 0, None),
-        ("constant", 4, None),
-        ("linear", 0, 8),
-        ("linear", 3, 8),
-        ("cosine", 0, 6),
-        ("cosine", 2, 8),
+        ("constant", 0, 0, None),
+        ("constant", 4, 0, None),
+        ("linear", 0, 0, 8),
+        ("linear", 3, 0, 8),
+        ("linear", 0, 4, 8),
+        ("cosine", 0, 0, 6),
+        ("cosine", 2, 0, 8),
+        ("cosine", 2, 3, 8),
     ],
 )
-def test_a_schedule_scales_the_learning_rate(schedule, warmup, steps):
+def test_a_schedule_scales_the_learning_rate(schedule, warmup, hold, steps):
     """Of a gradient that stays the same Adam makes updates of the learning rate."""
-    adam = Adam(learning_rate=0.01, schedule=schedule, warmup=warmup, schedule_steps=steps)
-    expected = [-0.01 * share(schedule, update, warmup, steps) for update in range(10)]
+    adam = Adam(learning_rate=0.01, schedule=schedule, warmup=warmup, hold=hold, schedule_steps=steps)
+    expected = [-0.01 * share(schedule, update, warmup, hold, steps) for update in range(10)]
     np.testing.assert_allclose(sizes(adam, np.ones(10)), expected, rtol=1e-4, atol=1e-8)
 
 
@@ -106,6 +109,11 @@ def test_gradients_are_clipped_by_value_or_by_their_whole_norm():
         ),
         ({"schedule_steps": 5}, "schedule_steps is 5; it must be None for a constant schedule$"),
         ({"schedule": "steps"}, "schedule is 'steps'; it must be one of constant, linear, cosine$"),
+        (
+            {"schedule": "linear", "schedule_steps": 5, "warmup": 2, "hold": 3},
+            "schedule_steps is 5; it must be more than warmup and hold, 5$",
+        ),
+        ({"hold": 3}, "hold is 3; it must be >= 0, and 0 for a constant schedule$"),
         ({"warmup": -1}, "warmup is -1; it must be >= 0$"),
         ({"accumulate": 0}, "accumulate is 0; it must be >= 1$"),
         ({"skip_non_finite": -1}, "skip_non_finite is -1; it must be >= 0$"),

@@ -77,5 +77,5 @@ def _targets(flags: Flags) -> list[Path]:
 def _read(paths: tuple[Path, ...], settings: Settings) -> np.ndarray:
     """Reads images as a run reads those that it learns from: f32[N, H, W, C]."""
     size, channels = settings.model.image_size, settings.model.channels
-    pixels = [images.read_file(path, size, channels, crop=settings.crop) for path in paths]
-    return to_range(np.stack(pixels), settings.model.value_range)
+    pixels = images.read_files(paths, size, channels, crop=settings.crop)
+    return to_range(pixels, settings.model.value_range)

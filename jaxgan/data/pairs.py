@@ -10,7 +10,7 @@ import numpy as np
 from jaxgan.data import images
 from jaxgan.data.dataset import Arrays, Dataset, Shape, is_held_out
 from jaxgan.data.domains import join
-from jaxgan.data.folder import MEMORY, SPLITS, list_images, quiet_about_size
+from jaxgan.data.folder import MEMORY, SPLITS, list_images
 from jaxgan.validation import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
     if not found:
         allowed = ", ".join(sorted(images.SUFFIXES))
         raise InputError(f"{spec} holds no {split} pairs; it must hold files that end in {allowed}")
-    with quiet_about_size(), ThreadPoolExecutor() as pool:
+    with images.quiet_about_size(), ThreadPoolExecutor() as pool:
         if 2 * len(found) * int(np.prod(shape.image_shape)) <= MEMORY:
             pixels = np.stack(list(pool.map(lambda pair: _read(pair, shape), found)))
             return _of(spec, split, shape, len(found), lambda indices: pixels[indices])

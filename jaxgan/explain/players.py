@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import interpret, runs, zoo
-from jaxgan.steps import Classifier
+from jaxgan.steps import Classifier, Translator
 from jaxgan.steps.average import averaged
 from jaxgan.typing import PyTree
+from jaxgan.validation import InputError
 
 
 class Player(NamedTuple):
@@ -47,9 +48,17 @@ def open_players(run: runs.Run, state: PyTree | None = None) -> dict[str, Player
     Args:
         run: the run.
         state: its state; without it, shapes and dtypes take the place of arrays.
+
+    Raises:
+        InputError: it is a run of a translator, which has networks in two directions.
     """
     config = run.settings.model
     trainable = run.model.build(config)
+    if isinstance(trainable, Translator):
+        raise InputError(
+            f"{run.folder.path} is a run of {run.model.name}, which translates images; jaxgan explain looks "
+            "into classifiers and into GANs that draw images"
+        )
     if state is None:
         state = jax.eval_shape(trainable.init, jax.random.key(0))
     variables: dict[str, Any] = {}

@@ -89,6 +89,8 @@ HORSES = Recipe(
 DIGITS = Config(patch_features=24, identity_weight=0.0, game=LEAST_SQUARES.falling(800))
 """To be inverted is not to stay, and only patches of the whole digit tell it from its ground."""
 RECIPE = Recipe(DIGITS, batch_size=8, steps=800, data="textured:digits")
+"""5 minutes on two busy cores of an Intel Xeon; then a classifier sees all translations of held-out digits in
+the other domain, and the same digit in 97.8 % of those from A to B and in 95.5 % of those from B to A."""
 
 
 def build(config: Config = DIGITS) -> Translator:

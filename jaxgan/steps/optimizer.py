@@ -80,7 +80,10 @@ class Adam:
         require(self.warmup >= 0, "warmup", self.warmup, ">= 0")
         steps, falls = self.schedule_steps, self.schedule != "constant"
         require(
-            self.hold >= 0 and (falls or not self.hold), "hold", self.hold, ">= 0, and 0 where none falls"
+            self.hold >= 0 and (falls or not self.hold),
+            "hold",
+            self.hold,
+            ">= 0, and 0 for a constant schedule",
         )
         first = self.warmup + self.hold
         fits = steps is not None and steps > first if falls else steps is None
