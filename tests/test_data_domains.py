@@ -202,7 +202,7 @@ def test_a_swap_exchanges_the_domains():
     assert both.sha256 != swapped.sha256
 
 
-def test_a_union_tells_domains_and_classes_apart():
+def test_a_union_tells_domains_and_classes_apart(tmp_path):
     both = load("textured:digits")
     union = data.union(both)
     read, (a, b) = contents(union), map(contents, both.domains)
@@ -210,7 +210,8 @@ def test_a_union_tells_domains_and_classes_apart():
     np.testing.assert_array_equal(read["image"], [*a["image"], *b["image"]])
     only = data.union(load("edges:digits"))
     assert only.num_classes == 20
-    mixed = data.union(load("domains:digits,folder:notebooks/pictures"))
+    two_folders(tmp_path)
+    mixed = data.union(load(f"domains:digits,{tmp_path / 'a'}"))
     assert mixed.classes == ("a", "b")
 
 

@@ -28,7 +28,7 @@ def join(spec: str, first: Dataset, second: Dataset, *, paired: bool = False) ->
         InputError: one of them has two domains itself.
 
     >>> from jaxgan.data import load
-    >>> both = load("domains:digits,folder:notebooks/pictures", image_size=(8, 8), channels=1)
+    >>> both = load("domains:digits,digits", image_size=(8, 8), channels=1)
     >>> len(both), sorted(both.read(np.arange(2))), both.paired
     (1438, ['image', 'target'], False)
     """
