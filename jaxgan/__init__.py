@@ -42,6 +42,8 @@ __all__ = [
     "scoring",
     "settings",
     "steps",
+    "style",
+    "stylizing",
     "translation",
     "weights",
     "xla",
