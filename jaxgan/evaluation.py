@@ -55,7 +55,8 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
         (scores, used), plots = adversarial_scores(trainable, state, images, run.settings), {}
     protocol = measure.protocol if measure else run_scores.held_out_protocol(run.settings, images, used)
     line = run_scores.line(step, _numbers(scores), protocol, started)
-    scores = {"step": step, "data": run.settings.data, "images": len(images), **scores}
+    shown = measure.used if measure else len(images)
+    scores = {"step": step, "data": run.settings.data, "images": shown, **scores}
     written = [run.folder.path / name for name in ("evaluation.json", *plots)]
     try:
         with whole(written[0]) as partial:
