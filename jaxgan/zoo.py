@@ -66,6 +66,16 @@ class Model(NamedTuple):
         return recipes[preset]
 
     @property
+    def largest_side(self) -> int | None:
+        """The side of the largest images that it was made for; None where the module has no ``LARGEST_SIDE``.
+
+        >>> get("dcgan").largest_side
+        64
+        """
+        found: int | None = getattr(self.module, "LARGEST_SIDE", None)
+        return found
+
+    @property
     def is_trainable(self) -> bool:
         """Whether it is trained here."""
         return self.module.RECIPE is not None

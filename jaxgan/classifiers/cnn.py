@@ -72,7 +72,9 @@ AVERAGED = Config(ema_decay=0.999)
 FEATURES = "features"
 LOGITS = "Dense_1"
 """The names under which the network shows what its last layer sees, f32[N, hidden], and gives."""
-RECIPE = Recipe(AVERAGED, batch_size=32, steps=900)
+LARGEST_SIDE = 32
+"""The images that it was made for have sides up to this: two maxima leave 5x5 places of 28x28."""
+RECIPE = Recipe(AVERAGED, batch_size=32, steps=900, score=0.9916)
 
 
 class Network(linen.Module):

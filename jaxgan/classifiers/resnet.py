@@ -198,6 +198,8 @@ RESNET20, RESNET32, RESNET44, RESNET56 = (
     Recipe(dataclasses.replace(DIGITS, depth=depth, shortcut="zeros"), batch_size=32, steps=600)
     for depth in (20, 32, 44, 56)
 )
+LARGEST_SIDE = 224
+"""The images that it was made for have sides up to this, as of ImageNet in the paper."""
 RECIPE = RESNET18
 
 

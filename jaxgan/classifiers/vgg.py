@@ -108,6 +108,8 @@ DIGITS = Config(
 VGG11, VGG13, VGG16, VGG19 = (
     Recipe(dataclasses.replace(DIGITS, depth=depth), batch_size=32, steps=600) for depth in STACKS
 )
+LARGEST_SIDE = 224
+"""The images that it was made for have sides up to this, as of ImageNet in the paper."""
 RECIPE = VGG16
 
 Layer = linen.Module | Callable[[Array], Array]

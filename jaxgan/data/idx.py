@@ -58,6 +58,18 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
     return in_memory(spec, split, shape, pixels, labels[split].astype(np.int64) - first, classes)
 
 
+def image_size(place: Path) -> tuple[int, int]:
+    """Finds the (height, width) of the images of such a folder.
+
+    Raises:
+        InputError: there are none.
+    """
+    folder, prefix = (place, None) if place.is_dir() else (place.parent, place.name)
+    files = _find(folder, prefix, place)
+    _, height, width = read_images(next(path for (_, what), path in files.items() if what == "images")).shape
+    return height, width
+
+
 def _find(folder: Path, prefix: str | None, place: Path) -> dict[tuple[str, str], Path]:
     """Finds the files of one set: (split, "images" or "labels") to path."""
     try:

@@ -113,6 +113,18 @@ def check_file(path: Path) -> None:
         )
 
 
+def picture_shape(path: Path) -> tuple[int, int, int]:
+    """Reads the height, the width and the channels, 1 or 3, of an image file from its head.
+
+    Raises:
+        InputError: as `check_file`.
+    """
+    check_file(path)
+    with _opened(path) as picture:
+        is_grey = picture.mode in ("1", "L", "LA", "F") or picture.mode.startswith("I")
+        return picture.height, picture.width, 1 if is_grey else 3
+
+
 def read_file(path: Path, image_size: tuple[int, int], channels: int, *, crop: bool) -> np.ndarray:
     """Reads an image file: uint8[H, W, C], turned as its camera says.
 

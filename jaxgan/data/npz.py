@@ -43,6 +43,19 @@ def load(place: Path, split: str, shape: Shape) -> Dataset:
     return in_memory(spec, split, shape, pixels, labels, classes)
 
 
+def image_shape(place: Path) -> tuple[int, ...]:
+    """Finds the shape of one image of an archive: (H, W) or (H, W, C).
+
+    Raises:
+        InputError: it holds no images.
+    """
+    arrays = _read(place, "train")
+    found = [arrays[name] for name, _ in (*NAMES["train"], *UNDIVIDED) if name in arrays]
+    if not found or found[0].ndim not in (3, 4):
+        raise InputError(f"npz:{place} holds no training images; they must be in {ALLOWED}")
+    return found[0].shape[1:]
+
+
 def _read(place: Path, split: str) -> dict[str, np.ndarray]:
     wanted = {name for pairs in (NAMES[split], UNDIVIDED) for pair in pairs for name in pair}
     wanted |= {labels for _, labels in NAMES["train"]}

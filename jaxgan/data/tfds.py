@@ -40,6 +40,20 @@ def load(name: str, split: str, shape: Shape, data_dir: Path | None) -> Dataset:
     )
 
 
+def image_shapes(name: str, data_dir: Path | None, count: int) -> list[tuple[int, ...]]:
+    """Finds the shapes of the first images of a data set, (H, W, C) each.
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    builder = _find(name, data_dir)
+    declared = getattr(builder.info.features.get("image"), "shape", None)
+    if declared is not None and None not in declared:
+        return [declared]
+    source = builder.as_data_source(split=next(iter(builder.info.splits)))
+    return [record["image"].shape for record in source.__getitems__(list(range(min(count, len(source)))))]
+
+
 def _classes(feature: Any) -> tuple[str, ...] | None:
     names = getattr(feature, "names", None)
     return tuple(names) if names else None

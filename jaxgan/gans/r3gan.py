@@ -73,7 +73,9 @@ DIGITS = Config(
         CIFAR10.game, penalties=("r1:5", "r2:5"), ema_decay=0.99, generator=_FAST, discriminator=_FAST
     ),
 )
-RECIPE = Recipe(DIGITS, batch_size=32, steps=1500)
+LARGEST_SIDE = 256
+"""The images that it was made for have sides up to this, as of FFHQ in the paper."""
+RECIPE = Recipe(DIGITS, batch_size=32, steps=1500, score=31.8)
 """11 minutes on one core of an Intel Xeon; then FID 31.8 by the CNN trained on digits (10,000 samples)."""
 
 

@@ -50,7 +50,9 @@ DIGITS = Config(
         discriminator=dataclasses.replace(DISCRIMINATOR, learning_rate=1e-3),
     ),
 )
-RECIPE = Recipe(DIGITS, batch_size=32, steps=1200)
+LARGEST_SIDE = 128
+"""The images that it was made for have sides up to this, as of ImageNet in the paper."""
+RECIPE = Recipe(DIGITS, batch_size=32, steps=1200, score=33.0)
 """3 minutes on one core of an Intel Xeon; then FID 33.0 by the CNN trained on digits (10,000 samples)."""
 
 

@@ -32,7 +32,9 @@ class Config(nn.Pyramid):
 
 CIFAR10 = Config(image_size=(32, 32), channels=3)
 DIGITS = Config(features=24, game=dataclasses.replace(CIFAR10.game, discriminator_steps=1, ema_decay=0.99))
-RECIPE = Recipe(DIGITS, batch_size=32, steps=2000)
+LARGEST_SIDE = 48
+"""The images that it was made for have sides up to this, as of STL-10 in the paper."""
+RECIPE = Recipe(DIGITS, batch_size=32, steps=2000, score=23.5)
 """5 minutes on one core of an Intel Xeon; then FID 23.5 by the CNN trained on digits (10,000 samples)."""
 
 

@@ -46,7 +46,9 @@ DIGITS = Config(
         discriminator=dataclasses.replace(ADAM, learning_rate=5e-4),
     ),
 )
-RECIPE = Recipe(DIGITS, batch_size=80, steps=1000)
+LARGEST_SIDE = 32
+"""The images that it was made for have sides up to this, as of CIFAR-10 in the paper."""
+RECIPE = Recipe(DIGITS, batch_size=80, steps=1000, score=16.9)
 """5 minutes on one core of an Intel Xeon; then FID 16.9 by the CNN trained on digits (10,000 samples)."""
 
 
