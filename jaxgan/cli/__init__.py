@@ -15,11 +15,22 @@ COMMANDS = {
     "judge": "show images to a person, on a local page: which are real?",
     "stylize": "make the content of one picture in the style of another",
     "weights": "fetch or convert the weights of a trained network",
+    "recommend": "name the models that fit data, a device and hours",
     "models": "list the models with their sizes and costs",
     "benchmark": "time steps, ops, data sources and peers",
 }
 
-COMPILING = ("train", "sweep", "sample", "translate", "evaluate", "explain", "judge", "stylize")
+COMPILING = (
+    "train",
+    "sweep",
+    "sample",
+    "translate",
+    "evaluate",
+    "explain",
+    "judge",
+    "stylize",
+    "recommend",
+)
 """The commands that run programs on a device."""
 
 USAGE = """usage: jaxgan COMMAND [OPTION ...]
@@ -69,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        commands = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+        commands = "\n".join(f"  {name:<11}{text}" for name, text in COMMANDS.items())
         print(USAGE.format(commands=commands), end="")
         return 0 if arguments else 2
     name, *rest = arguments

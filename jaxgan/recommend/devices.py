@@ -58,7 +58,9 @@ PUBLISHED = {
 }
 BASES = {
     "h100": Base(23.6e12, 1.5e-3, "measured: a DCGAN step, 1.5 ms (peers-gpu.json)"),
-    "tpu-v5e": Base(45.4e12, 0.0, "not measured: what the compiler plans for a DCGAN step (estimate-tpu.json)"),
+    "tpu-v5e": Base(
+        45.4e12, 0.0, "not measured: what the compiler plans for a DCGAN step (estimate-tpu.json)"
+    ),
 }
 XEON = Device(
     "2 cores of an Intel Xeon",

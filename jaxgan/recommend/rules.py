@@ -190,7 +190,7 @@ def judge(
     needed = steps * seconds / 3600
     found: dict[str, str] = {}
     if device.memory is not None and candidate.memory > MEMORY_SHARE * device.memory:
-        found["memory"] = f"needs {candidate.memory / 1e9:.1f} GB of {device.memory / 1e9:.1f}"
+        found["memory"] = f"needs {format_memory(candidate.memory)} of {format_memory(device.memory)}"
     if needed > hours:
         found["time"] = f"{format_hours(needed)} of {format_hours(hours)}"
     if candidate.largest_side is not None and min(data.image_size) > candidate.largest_side:
@@ -235,14 +235,23 @@ def settle(ranked: Callable[[], list[Choice]], refine: Callable[[Choice], bool],
     return ranked()
 
 
+def format_memory(count: int) -> str:
+    """Writes bytes in the unit that suits them.
+
+    >>> format_memory(51_000_000), format_memory(25_276_510_208)
+    ('51 MB', '25 GB')
+    """
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.2g} GB"
+
+
 def format_hours(hours: float) -> str:
     """Writes a time in the unit that suits it.
 
-    >>> [format_hours(hours) for hours in (0.001, 0.5, 30, 2000)]
-    ['4 s', '30 min', '30 h', '83 days']
+    >>> [format_hours(hours) for hours in (0.001, 0.5, 1, 30, 2000)]
+    ['4 s', '30 min', '1 h', '30 h', '83 days']
     """
-    for factor, unit, most in ((3600, "s", 90), (60, "min", 90), (1, "h", 96)):
+    for factor, unit, most in ((3600, "s", 90), (60, "min", 60), (1, "h", 96)):
         if hours * factor < most:
             value = hours * factor
-            return f"{value:.1f} {unit}" if unit == "h" and value < 10 else f"{value:.0f} {unit}"
+            return f"{value:.2g} {unit}" if value < 10 else f"{value:.0f} {unit}"
     return f"{hours / 24:,.0f} days"

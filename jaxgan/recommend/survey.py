@@ -13,7 +13,7 @@ from jaxgan.validation import InputError
 
 LOOKED_AT = 64
 """The images whose size decides, where they differ: the median of the first."""
-SMALLEST_SIDE = 8
+SPLITS = ("train", "test", "val")
 
 
 def survey(spec: str, data_dir: Path | None = None) -> Data:
@@ -29,15 +29,15 @@ def survey(spec: str, data_dir: Path | None = None) -> Data:
     >>> survey("digits")
     Data(spec='digits', images=1438, image_size=(8, 8), channels=1, num_classes=10, domains=None)
     """
-    size, channels = (8, 8), 1 if not spec.startswith("stacked:") else 3
+    height, width, channels = 8, 8, 1
     try:
         height, width, channels = own_shape(spec, data_dir)
-        size = (height, width)
     except _NotFoundError:  # then `load` says what is wrong with it
         pass
     except OSError as error:
         raise InputError(f"{spec} cannot be read: {error.strerror or error}") from None
-    found = data.load(spec, image_size=(SMALLEST_SIDE, SMALLEST_SIDE), channels=channels, data_dir=data_dir)
+    size = (height, width)
+    found = data.load(spec, image_size=size, channels=channels, data_dir=data_dir)
     domains = None
     if getattr(found, "domains", None) is not None:
         domains = "paired" if getattr(found, "paired", False) else "any"
@@ -88,7 +88,7 @@ def _of_files(folder: Path, *, halved: bool) -> tuple[int, int, int]:
     with images.quiet_about_size():
         for path in chosen:
             height, width, channels = images.picture_shape(path)
-            side_by_side = halved and path.parent.name in (folder.name, "train", "test", "val")
+            side_by_side = halved and path.parent in (folder, *(folder / name for name in SPLITS))
             shapes.append((height, width // 2 if side_by_side else width, channels))
     return _median(shapes)
 

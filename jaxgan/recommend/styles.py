@@ -1,0 +1,200 @@
+"""Style transfer: which network to see by and which size, in the time there is.
+
+The rules, the gravest first: the time (and the memory, as in `jaxgan.recommend.rules`); no larger than the
+picture; weights trained on ImageNet before random ones, if they are there, since these know objects; the larger.
+"""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan import weights
+from jaxgan.classifiers import vgg
+from jaxgan.cost import activation_bytes, forward_flops
+from jaxgan.data import images, photographs
+from jaxgan.recommend import devices, rules, timing
+from jaxgan.recommend.rules import Device, format_hours, format_memory
+from jaxgan.style import encoders, gatys
+from jaxgan.style.encoders import SMALLEST_SIDE, Encoder
+from jaxgan.stylizing import RANDOM, Settings
+from jaxgan.typing import Array, PyTree
+from jaxgan.validation import InputError, require
+
+DEMO = "demo"
+SIZES = (128, 256, 384, 512, 768, 1024)
+"""The longer sides to choose from."""
+TRAINED = "vgg19"
+RULES = (
+    "time and memory: within the hours, at most 80 % of the device's memory",
+    "size: no larger than the picture, and as large as that allows",
+    "weights: trained on ImageNet where `jaxgan weights` has got them, since random ones know no objects",
+)
+
+
+class StyleChoice(NamedTuple):
+    """A way to make a picture.
+
+    Attributes:
+        weights: what sees the pictures: ``"random"`` or ``"vgg19"``.
+        size: the longer side of the result.
+        shape: its height and width.
+        parameters: of the network, as far as it is used.
+        step_flops: the operations of a step at the last size.
+        memory: the bytes that it needs, about.
+        steps: over all sizes.
+        hours: what they take.
+        complaints: what speaks against it.
+    """
+
+    weights: str
+    size: int
+    shape: tuple[int, int]
+    parameters: int
+    step_flops: int
+    memory: int
+    steps: int
+    hours: float
+    complaints: dict[str, str]
+
+
+class StyleAdvice(NamedTuple):
+    """What was found: the shape of the picture, the device, the time, the choices and the command."""
+
+    picture: tuple[int, int]
+    device: Device
+    hours: float
+    choices: list[StyleChoice]
+    command: str
+
+
+def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -> StyleAdvice:
+    """Ranks the ways to make a picture.
+
+    Args:
+        picture: the file of the content, or ``"demo"`` for the one of ``jaxgan stylize --demo``.
+        device: one of `devices.NAMES`.
+        hours: the time there is, > 0.
+
+    Raises:
+        InputError: a picture that cannot be read or is too small, an unknown device, hours that are not above 0.
+
+    >>> advice = recommend("demo", device="h100", hours=1)
+    >>> advice.picture, advice.choices[0].size
+    ((427, 640), 512)
+    """
+    require(device in devices.NAMES, "device", device, "one of " + ", ".join(devices.NAMES))
+    require(0 < hours < float("inf"), "hours", hours, "> 0 and finite")
+    shape = _shape(picture)
+    least = SMALLEST_SIDE * 2 ** (Settings().sizes - 1)
+    allowed = f"at least {least} pixels on each side at a size of {SIZES[-1]} or less"
+    sizes = [size for size in SIZES if min(images.proportional(shape, size)) >= least]
+    require(bool(sizes) and max(shape) >= sizes[0], "the size of the picture", shape, allowed)
+    place = timing.here() if device == devices.HERE else devices.known(device)
+    choices = [
+        _choice(name, size, shape, place, hours)
+        for name in (RANDOM, TRAINED)
+        for size in sizes
+        if size <= max(shape)
+    ]
+    order = ("memory", "time", "weights")
+    ranked = sorted(
+        choices,
+        key=lambda each: (*(name in each.complaints for name in order), each.weights == RANDOM, -each.size),
+    )
+    return StyleAdvice(shape, place, hours, ranked, _command(picture, ranked[0]))
+
+
+def _shape(picture: str) -> tuple[int, int]:
+    if picture == DEMO:
+        height, width, _ = photographs.load(photographs.NAMES[0], longest=640).shape
+        return height, width
+    if not Path(picture).is_file():
+        raise InputError(f"data is {picture!r}; for task stylize it must be the file of a picture, or {DEMO}")
+    return images.picture_shape(Path(picture))[:2]
+
+
+def _choice(name: str, size: int, shape: tuple[int, int], device: Device, hours: float) -> StyleChoice:
+    settings = Settings(weights=name)
+    own = images.proportional(shape, size)
+    works = [
+        _step(settings, tuple(-(-side // 2**n) for side in own)) for n in reversed(range(settings.sizes))
+    ]
+    seconds = sum(
+        settings.steps * max(device.least_seconds, work.flops / device.flops_per_second) for work in works
+    )
+    found = {}
+    if device.memory is not None and works[-1].memory > rules.MEMORY_SHARE * device.memory:
+        found["memory"] = f"needs {format_memory(works[-1].memory)} of {format_memory(device.memory)}"
+    if seconds / 3600 > hours:
+        found["time"] = f"{format_hours(seconds / 3600)} of {format_hours(hours)}"
+    if name != RANDOM and not weights.path(name).exists():
+        found["weights"] = f"first: jaxgan weights {name} --download"
+    return StyleChoice(
+        weights=name,
+        size=size,
+        shape=own,
+        parameters=works[-1].parameters,
+        step_flops=works[-1].flops,
+        memory=works[-1].memory,
+        steps=settings.steps * settings.sizes,
+        hours=seconds / 3600,
+        complaints=found,
+    )
+
+
+class _Work(NamedTuple):
+    parameters: int
+    flops: int
+    memory: int
+
+
+def _step(settings: Settings, size: Sequence[int]) -> _Work:
+    """Counts a step at one size, with one pass of its line search."""
+    config = _encoder_config(settings)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = jax.eval_shape(lambda key: encoders.random(key, config), key)
+    picture = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
+    layers = (*settings.content_layers, *settings.style_layers)
+
+    def wanted(variables: PyTree, picture: Array) -> Any:
+        stylizer = gatys.build(Encoder(settings.weights, config, variables), settings)
+        return stylizer.want(picture, [picture], [jnp.float32(1)], [None]), stylizer.init(picture)
+
+    def step(variables: PyTree, wanted: Any, state: Any) -> Any:
+        return gatys.build(Encoder(settings.weights, config, variables), settings).step(state, wanted)
+
+    def see(variables: PyTree, picture: Array) -> Any:
+        return Encoder(settings.weights, config, variables).see(picture, layers)
+
+    aims, state = jax.eval_shape(wanted, variables, picture)
+    return _Work(
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(variables)),
+        flops=forward_flops(step, variables, aims, state),
+        memory=_memory(see, variables, picture),
+    )
+
+
+def _encoder_config(settings: Settings) -> vgg.Config:
+    if settings.weights == RANDOM:
+        return encoders.random_config(
+            depth=settings.depth, features=settings.features, pooling=settings.pooling
+        )
+    depth = int(settings.weights.removeprefix("vgg"))
+    return encoders.random_config(depth=depth, features=vgg.IMAGENET.features, pooling=settings.pooling)
+
+
+def _memory(see: Any, variables: PyTree, picture: jax.ShapeDtypeStruct) -> int:
+    """The maps that are kept, and the weights."""
+    kept = activation_bytes(see, variables, picture)
+    return kept + sum(4 * leaf.size for leaf in jax.tree.leaves(variables))
+
+
+def _command(picture: str, best: StyleChoice) -> str:
+    parts = ["jaxgan", "stylize", *(["--demo"] if picture == DEMO else [picture, "STYLE.jpg"])]
+    if best.weights != RANDOM:
+        parts += ["--weights", best.weights]
+    return shlex.join([*parts, "--size", str(best.size)])
