@@ -75,6 +75,7 @@ LOGITS = "Dense_1"
 LARGEST_SIDE = 32
 """The images that it was made for have sides up to this: two maxima leave 5x5 places of 28x28."""
 RECIPE = Recipe(AVERAGED, batch_size=32, steps=900, score=0.9916)
+"""The score is the accuracy on the 359 test images of the digits."""
 
 
 class Network(linen.Module):

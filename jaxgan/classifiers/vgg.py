@@ -105,8 +105,11 @@ DIGITS = Config(
     image_size=(28, 28), channels=1, features=16, optimizer=Adam(learning_rate=1e-3), ema_decay=0.99
 )
 """A quarter as wide, for small grey images."""
+ACCURACIES = {11: 0.9889, 16: 0.9944}
+"""What was measured on the 359 test images of the digits, by depth."""
 VGG11, VGG13, VGG16, VGG19 = (
-    Recipe(dataclasses.replace(DIGITS, depth=depth), batch_size=32, steps=600) for depth in STACKS
+    Recipe(dataclasses.replace(DIGITS, depth=depth), batch_size=32, steps=600, score=ACCURACIES.get(depth))
+    for depth in STACKS
 )
 LARGEST_SIDE = 224
 """The images that it was made for have sides up to this, as of ImageNet in the paper."""

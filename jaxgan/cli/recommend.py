@@ -32,8 +32,8 @@ class Flags:
         data: digits, idx:FOLDER, folder:PATH and so on, as for train; for stylize the file of the picture, or
             demo.
         data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
-        device: here, which is measured, cpu, gpu, tpu, or a kind: h100, h200, a100, l4, t4, v100, tpu-v4, tpu-v5e,
-            tpu-v5p, tpu-v6e.
+        device: here, which is measured, cpu, gpu, tpu, or a kind: h100, h200, a100, l4, t4, v100, tpu-v4,
+            tpu-v5e, tpu-v5p, tpu-v6e.
         hours: the time there is.
         count: how many to show.
         measure: compile and time the steps of those that are shown, on this device: minutes.
@@ -80,8 +80,8 @@ def _train(flags: Flags, console: Console) -> int:
     score = "accuracy" if flags.task == "classify" else "FID"
     console.print(_table(advice.choices[: flags.count], flags.hours, score))
     print(
-        "parameters, FLOPs and memory are counted, ~ is estimated from the device's FLOP/s. The time is that of\n"
-        "the recipe's steps, scaled to the data, without compiling and writing.\n"
+        "parameters, FLOPs and memory are counted, ~ is estimated from the device's FLOP/s. The time is\n"
+        "that of the recipe's steps, scaled to the data, without compiling and writing.\n"
         f"{score}: as measured where the recipe was chosen, on a set of so many images"
     )
     _say_rules(rules.RULES)
@@ -98,15 +98,14 @@ def _train(flags: Flags, console: Console) -> int:
 def _table(choices: Sequence[Choice], hours: float, score: str) -> Table:
     table = _empty_table("model", hours)
     headings = ("images", "parameters", "GFLOPs/step", "batch", "images/h", "steps", "time", "memory")
-    for heading in (*headings, f"{score} on"):
-        table.add_column(heading, justify="right")
+    for heading in (*headings, f"{score}, set"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("against it")
     for choice in choices:
         candidate = choice.candidate
-        plain = candidate.preset in ("default", candidate.model)
         score_on = "-" if candidate.score is None else f"{candidate.score:g} {candidate.recipe_images:,}"
         table.add_row(
-            candidate.model if plain else f"{candidate.model} {candidate.preset}",
+            choice.name,
             "x".join(map(str, (*candidate.image_size, candidate.channels))),
             f"{candidate.parameters:,}",
             f"{candidate.step_flops / 1e9:,.1f}",

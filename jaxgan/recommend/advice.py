@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from jaxgan import zoo
 from jaxgan.recommend import candidates, devices, rules, survey, timing
 from jaxgan.recommend.rules import Choice, Data, Device
 from jaxgan.validation import InputError, require
@@ -55,8 +56,8 @@ def recommend(
         watch: is told what is being done.
 
     Raises:
-        InputError: an unknown task or device, data that cannot be read or do not suit the task, hours that are
-            not above 0, or a measurement asked for on another device.
+        InputError: an unknown task or device, data that cannot be read or do not suit the task, hours that
+            are not above 0, or a measurement asked for on another device.
 
     >>> advice = recommend("generate", "digits", device="h100")
     >>> advice.choices[0].complaints, advice.command.split()[:3]
@@ -83,7 +84,7 @@ def recommend(
         if key in refined:
             return False
         refined.add(key)
-        watch(f"{'timing' if measured else 'counting'} {' '.join(key)}")
+        watch(f"{'timing' if measured else 'counting'} {choice.name}")
         seconds = timing.time_step(known[key]) if measured else None
         candidate = candidates.with_activations(known[key])
         choices[key] = rules.judge(candidate, found, place, hours, measured=seconds)
@@ -103,9 +104,10 @@ def command(
 ) -> str:
     """Writes what trains a choice, for as many steps as there is time for."""
     candidate, steps = best.candidate, best.affordable_steps(hours)
-    parts = ["jaxgan", "train", candidate.model, "--data", data.spec]
-    if candidate.preset not in ("default", candidate.model):
-        parts += ["--preset", candidate.preset]
+    model, *preset = best.name.split()
+    parts = ["jaxgan", "train", model, "--data", data.spec]
+    if preset:
+        parts += ["--preset", *preset]
     if data_dir is not None:
         parts += ["--data-dir", str(data_dir)]
     parts += [*candidate.options, "--steps", str(steps)]
@@ -124,7 +126,8 @@ def check_task(task: str, data: Data) -> None:
         raise InputError(f"{data.spec} has {what}; task classify needs images of at least 2 classes")
     if task == "translate" and data.domains is None:
         raise InputError(
-            f"{data.spec} has images of one domain; task translate needs two, such as pairs:FOLDER or domains:A,B"
+            f"{data.spec} has images of one domain; task translate needs two, such as pairs:FOLDER or "
+            "domains:A,B"
         )
     if task != "translate" and data.domains is not None:
         raise InputError(f"{data.spec} has images of two domains; task {task} needs those of one")
@@ -141,7 +144,7 @@ def _check(task: str, device: str, hours: float, measured: int, count: int) -> N
 
 
 def _fit(
-    model: candidates.zoo.Model, preset: str, data: Data, device: Device, hours: float, watch: Callable
+    model: zoo.Model, preset: str, data: Data, device: Device, hours: float, watch: Callable
 ) -> candidates.Fitted:
     """Fits a recipe; to smaller images where there is no time for the data's, down to an eighth."""
     watch(f"counting {model.name} {preset}")

@@ -62,9 +62,9 @@ def recipes(task: str, data: Data) -> list[tuple[zoo.Model, str]]:
 def fit(model: zoo.Model, preset: str, data: Data, *, halvings: int = 0) -> Fitted:
     """Fits a recipe to data.
 
-    Images smaller than the recipe's are enlarged to those, larger ones than the model was made for are shrunk;
-    images that are not square are cut to squares. Where there are few images for a GAN's discriminator, it
-    gets ADA and, where nothing else holds its slope, R1; a classifier gets shifted images.
+    Images smaller than the recipe's are enlarged to those, larger ones than the model was made for are
+    shrunk; images that are not square are cut to squares. Where there are few images for a GAN's
+    discriminator, it gets ADA and, where nothing else holds its slope, R1; a classifier gets shifted images.
 
     Args:
         model: the model.
@@ -105,6 +105,7 @@ def fit(model: zoo.Model, preset: str, data: Data, *, halvings: int = 0) -> Fitt
         score=recipe.score,
         parameters=_count(state, judging=False),
         judging=_count(state, judging=True),
+        updates=_updates(config) + hasattr(config, "game"),
         step_flops=_step_flops(model, config, state, recipe.batch_size),
         memory=_bytes(state) + 4 * _count(state, judging=False),
     )
@@ -114,7 +115,8 @@ def fit(model: zoo.Model, preset: str, data: Data, *, halvings: int = 0) -> Fitt
 def with_activations(fitted: Fitted) -> Candidate:
     """Adds what the networks keep for the backward pass to a candidate's memory.
 
-    A discriminator sees real images and drawn ones; what a penalty on slopes keeps beside that is not counted.
+    A discriminator sees real images and drawn ones; what a penalty on slopes keeps beside that does not
+    count.
     """
     costs = fitted.model.network_costs(fitted.config)
     images = fitted.candidate.batch_size // _updates(fitted.config)
@@ -133,7 +135,7 @@ def abstract_batch(config: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStru
 
 
 def schedule_options(config: Any, steps: int) -> list[str]:
-    """Options by which learning rates that fall over so many steps fall over those of the recipe as scaled."""
+    """Writes options by which learning rates that fall at all fall over so many steps."""
     options = []
     for name, value in _leaves(config):
         if name.endswith("schedule_steps") and value is not None:

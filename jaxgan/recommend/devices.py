@@ -1,8 +1,8 @@
 """What devices reach that are not here: few measurements, carried over by published numbers.
 
-Steps of the zoo's sizes wait for memory and for the start of kernels more than for arithmetic: on an H100 the
-DCGAN's reaches 5 % of the published peak. So what was measured or planned on one device is carried to others of
-its kind by the ratio of their memory bandwidths, as far as the other's peak.
+Steps of the zoo's sizes wait for memory and for the start of kernels more than for arithmetic: on an H100
+the DCGAN's reaches 5 % of the published peak. So what was measured or planned on one device is carried to
+others of its kind by the ratio of their memory bandwidths, as far as the other's peak.
 """
 
 from typing import NamedTuple
@@ -17,8 +17,8 @@ class Published(NamedTuple):
     Attributes:
         name: the device.
         base: the device whose numbers are carried over to it.
-        peak: FLOPs per second, dense, in the arithmetic that JAX chooses for float32: TF32 where a GPU has it,
-            bfloat16 on TPUs.
+        peak: FLOPs per second, dense, in the arithmetic that JAX chooses for float32: TF32 where a GPU has
+            it, bfloat16 on TPUs.
         bandwidth: bytes per second.
         memory: bytes.
     """
@@ -35,7 +35,8 @@ class Base(NamedTuple):
 
     Attributes:
         flops_per_second: what a step of the DCGAN at batch 128 reaches.
-        least_seconds: what a step takes however small it is.
+        least_seconds: what a step of two players takes however small it is: on the H100 batch 16 takes as
+            long as 128 (sweep-gpu.json).
         source: how that is known.
     """
 
@@ -59,7 +60,7 @@ PUBLISHED = {
 BASES = {
     "h100": Base(23.6e12, 1.5e-3, "measured: a DCGAN step, 1.5 ms (peers-gpu.json)"),
     "tpu-v5e": Base(
-        45.4e12, 0.0, "not measured: what the compiler plans for a DCGAN step (estimate-tpu.json)"
+        45.4e12, 0.0, "not measured: the compiler's plan of a DCGAN step (estimate-tpu.json)"
     ),
 }
 XEON = Device(

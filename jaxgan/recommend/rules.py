@@ -19,8 +19,8 @@ from typing import NamedTuple
 from jaxgan.validation import require
 
 PARAMETERS_PER_IMAGE = 300
-"""A rule of thumb. He et al., arXiv:1512.03385, section 4.2, find a ResNet of 388 parameters for each image of
-CIFAR-10 to overfit, and one of 34 not."""
+"""A rule of thumb. He et al., arXiv:1512.03385, section 4.2, find a ResNet of 388 parameters for each image
+of CIFAR-10 to overfit, and one of 34 not."""
 MEMORY_SHARE = 0.8
 RULES = (
     "memory: at most 80 % of the device's",
@@ -59,7 +59,7 @@ class Device(NamedTuple):
     Attributes:
         name: what it is.
         flops_per_second: what steps like those of the zoo reach, > 0.
-        least_seconds: what the smallest step takes, >= 0.
+        least_seconds: what the smallest step of two networks takes, >= 0.
         memory: its bytes; None where they are not known.
         source: where the numbers come from.
     """
@@ -90,6 +90,7 @@ class Candidate(NamedTuple):
             classifier; None where it was not.
         parameters: of all its networks.
         judging: those of the network that judges.
+        updates: how many updates of a network a step makes, one after the other, >= 1.
         step_flops: the floating-point operations of a step.
         memory: the bytes that a step needs, about.
     """
@@ -107,6 +108,7 @@ class Candidate(NamedTuple):
     score: float | None
     parameters: int
     judging: int
+    updates: int
     step_flops: int
     memory: int
 
@@ -131,6 +133,14 @@ class Choice(NamedTuple):
     complaints: dict[str, str]
 
     @property
+    def name(self) -> str:
+        """What it is called: ``"dcgan"``, ``"dcgan steady"``, ``"resnet20"``."""
+        model, preset = self.candidate.model, self.candidate.preset
+        if preset.startswith(model):
+            return preset
+        return model if preset == "default" else f"{model} {preset}"
+
+    @property
     def images_per_hour(self) -> float:
         """The training images that are shown in an hour."""
         return 3600 * self.candidate.batch_size / self.step_seconds
@@ -146,7 +156,7 @@ def scaled_steps(candidate: Candidate, images: int) -> int:
     The images shown grow as the square root of the number of images, so that passes become fewer, and as the
     longer side. A rule of thumb: on the 60,000 images of MNIST it makes 3 passes of the 20 over the digits.
 
-    >>> candidate = Candidate("cnn", "default", (), (28, 28), 1, 32, 900, 1_438, 28, 32, None, 0, 0, 1, 0)
+    >>> candidate = Candidate("cnn", "default", (), (28, 28), 1, 32, 900, 1_438, 28, 32, None, 0, 0, 1, 1, 0)
     >>> scaled_steps(candidate, 1_438), scaled_steps(candidate, 4 * 1_438), scaled_steps(candidate, 100)
     (900, 1800, 900)
     """
@@ -157,7 +167,7 @@ def scaled_steps(candidate: Candidate, images: int) -> int:
 
 def step_seconds(candidate: Candidate, device: Device) -> float:
     """Estimates a step: its operations by what the device reaches, but no less than its smallest step."""
-    return max(device.least_seconds, candidate.step_flops / device.flops_per_second)
+    return max(device.least_seconds * candidate.updates / 2, candidate.step_flops / device.flops_per_second)
 
 
 def is_starved(judging: int, images: int) -> bool:
@@ -197,7 +207,7 @@ def judge(
         found["size"] = f"shrinks images to {candidate.image_size[0]}"
     if is_starved(candidate.judging, data.images):
         each = candidate.judging / data.images
-        found["few images"] = f"{each:,.0f} parameters an image"
+        found["few images"] = f"{each:,.0f} params/image"
     return Choice(candidate, seconds, measured is not None, steps, needed, found)
 
 
@@ -230,9 +240,10 @@ def settle(ranked: Callable[[], list[Choice]], refine: Callable[[Choice], bool],
         refine: learns more of a choice, which may change the ranking; False where there is no more to learn.
         count: how many of the first must be refined.
     """
-    while any([refine(choice) for choice in ranked()[:count]]):
-        pass
-    return ranked()
+    while True:
+        changed = [refine(choice) for choice in ranked()[:count]]
+        if not any(changed):
+            return ranked()
 
 
 def format_memory(count: int) -> str:

@@ -1,7 +1,8 @@
 """Style transfer: which network to see by and which size, in the time there is.
 
 The rules, the gravest first: the time (and the memory, as in `jaxgan.recommend.rules`); no larger than the
-picture; weights trained on ImageNet before random ones, if they are there, since these know objects; the larger.
+picture; weights trained on ImageNet before random ones, if they are there, since these know no objects; the
+larger.
 """
 
 import shlex
@@ -80,7 +81,8 @@ def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -
         hours: the time there is, > 0.
 
     Raises:
-        InputError: a picture that cannot be read or is too small, an unknown device, hours that are not above 0.
+        InputError: a picture that cannot be read or is too small, an unknown device, hours that are not
+            above 0.
 
     >>> advice = recommend("demo", device="h100", hours=1)
     >>> advice.picture, advice.choices[0].size

@@ -79,7 +79,7 @@ def own_shape(spec: str, data_dir: Path | None = None) -> tuple[int, int, int]:
 
 
 def _of_files(folder: Path, *, halved: bool) -> tuple[int, int, int]:
-    """Looks at the heads of image files; those of pairs that lie in the folder itself hold two side by side."""
+    """Looks at the heads of image files; those of pairs in the folder itself hold two side by side."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES)
     if not paths:
         raise _NotFoundError

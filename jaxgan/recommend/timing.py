@@ -26,8 +26,8 @@ CHANNELS = (64, 128)
 def here() -> Device:
     """Measures this device, in a few seconds.
 
-    What is timed is the gradient of two strided 4x4 convolutions, as the discriminator of the DCGAN has them. A
-    GPU is taken to need as long for its smallest step as the H100.
+    What is timed is the gradient of two strided 4x4 convolutions, as the discriminator of the DCGAN has them.
+    A GPU is taken to need as long for its smallest step as the H100.
     """
     first = jax.devices()[0]
     images = jnp.ones((BATCH, 28, 28, CHANNELS[0]))
@@ -81,12 +81,12 @@ def median_seconds(run: Callable[[], Any]) -> float:
 
 
 def _random_batch(fitted: Fitted) -> dict[str, np.ndarray]:
-    random, low_high = np.random.default_rng(0), fitted.config.value_range
+    random, (low, high) = np.random.default_rng(0), fitted.config.value_range
     classes = getattr(fitted.config, "num_classes", None) or 1
     return {
         name: random.integers(0, classes, leaf.shape).astype(np.int32)
         if name == "label"
-        else random.uniform(*low_high, leaf.shape).astype(np.float32)
+        else random.uniform(low, high, leaf.shape).astype(np.float32)
         for name, leaf in abstract_batch(fitted.config, fitted.candidate.batch_size).items()
     }
 

@@ -82,8 +82,8 @@ class Recipe(NamedTuple):
         steps: the number of steps.
         data: the images, as `jaxgan.data.load` takes them.
         images: the number of training images of the set that it was chosen on.
-        score: what it was measured to reach there: for a GAN the FID by the CNN that is trained on the set, for a
-            classifier the accuracy on its test images; None where it was not measured.
+        score: what it was measured to reach there: for a GAN the FID by the CNN that is trained on the set,
+            for a classifier the accuracy on its test images; None where it was not measured.
     """
 
     config: Any
