@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,7 +99,7 @@ def _train(flags: Flags, console: Console) -> int:
 def _table(choices: Sequence[Choice], hours: float, score: str) -> Table:
     table = _empty_table("model", hours)
     headings = ("images", "parameters", "GFLOPs/step", "batch", "images/h", "steps", "time", "memory")
-    for heading in (*headings, f"{score}, set"):
+    for heading in (*headings, f"{score}, on"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("against it")
     for choice in choices:
@@ -115,7 +116,7 @@ def _table(choices: Sequence[Choice], hours: float, score: str) -> Table:
             f"{'' if choice.is_measured else '~'}{format_hours(choice.hours)}",
             format_memory(candidate.memory),
             score_on,
-            "; ".join(choice.complaints.values()) or "-",
+            ", ".join(choice.complaints) or "-",
         )
     return table
 
@@ -159,7 +160,8 @@ def _stylize(flags: Flags, console: Console) -> int:
 
 def _say_device(device: Device, hours: float) -> None:
     memory = "" if device.memory is None else f", {format_memory(device.memory)}"
-    print(f"{device.name}{memory}, {format_hours(hours)}\n  {device.source}")
+    print(f"{device.name}{memory}, {format_hours(hours)}")
+    print(textwrap.fill(device.source, WIDTH, initial_indent="  ", subsequent_indent="  "))
 
 
 def _say_rules(lines: Sequence[str]) -> None:

@@ -84,10 +84,13 @@ HORSES = Recipe(
     batch_size=1,
     steps=267_000,
     data="domains:horses,zebras",
+    images=1_334,
 )
 """The paper's networks and its 200 passes over some 1,335 images; for a GPU, with ``--data domains:A,B``."""
 DIGITS = Config(patch_features=24, identity_weight=0.0, game=LEAST_SQUARES.falling(800))
 """To be inverted is not to stay, and only patches of the whole digit tell it from its ground."""
+LARGEST_SIDE = 256
+"""The images that it was made for have sides up to this, as in the paper."""
 RECIPE = Recipe(DIGITS, batch_size=8, steps=800, data="textured:digits")
 """5 minutes on two busy cores of an Intel Xeon; then a classifier sees all translations of held-out digits in
 the other domain, and the same digit in 97.8 % of those from A to B and in 95.5 % of those from B to A."""

@@ -14,7 +14,7 @@ from jaxgan.steps.state import NetState, parameter_count
 from jaxgan.typing import Array, Batch, PyTree
 from jaxgan.validation import InputError
 
-JUDGED_AS = {"classify": "classifiers", "generate": "gans", "translate": "gans"}
+FOLDERS = {"classify": "classifiers", "generate": "gans", "translate": "gans"}
 """The folder of the zoo that a task's models stand in."""
 MOST_HALVINGS = 3
 """How often images are halved, at most, to find a size that a device can do in time."""
@@ -41,15 +41,14 @@ class Fitted(NamedTuple):
 def recipes(task: str, data: Data) -> list[tuple[zoo.Model, str]]:
     """Lists the models and presets for a task, each recipe once.
 
-    A model that translates says so by the field ``domains`` of its settings, as in `jaxgan.data`.
+    Where there are pairs, only models that learn from pairs are of use.
     """
     found: list[tuple[zoo.Model, str]] = []
     for name in zoo.trainable():
         model = zoo.get(name)
-        domains = getattr(model.config(), "domains", None)
-        if model.folder != JUDGED_AS[task] or (domains is None) == (task == "translate"):
-            continue
-        if domains == "paired" and data.domains != "paired":
+        domains = zoo.domains(model.config())
+        wanted = data.domains if task == "translate" else None
+        if model.folder != FOLDERS[task] or domains != wanted:
             continue
         seen: list[Any] = []
         for preset, recipe in reversed(model.recipes.items()):  # a name says more than "default"
@@ -101,7 +100,6 @@ def fit(model: zoo.Model, preset: str, data: Data, *, halvings: int = 0) -> Fitt
         recipe_steps=recipe.steps,
         recipe_images=recipe.images,
         recipe_size=max(recipe.config.image_size),
-        largest_side=model.largest_side,
         score=recipe.score,
         parameters=_count(state, judging=False),
         judging=_count(state, judging=True),
@@ -129,17 +127,18 @@ def with_activations(fitted: Fitted) -> Candidate:
 def abstract_batch(config: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
     """Describes a batch of a model: images, and labels or the images to translate into."""
     images = jax.ShapeDtypeStruct((batch_size, *config.image_shape), jnp.float32)
-    if getattr(config, "domains", None) is not None:
+    if zoo.domains(config) is not None:
         return {"image": images, "target": images}
     return {"image": images, "label": jax.ShapeDtypeStruct((batch_size,), jnp.int32)}
 
 
 def schedule_options(config: Any, steps: int) -> list[str]:
-    """Writes options by which learning rates that fall at all fall over so many steps."""
-    options = []
-    for name, value in _leaves(config):
-        if name.endswith("schedule_steps") and value is not None:
-            options += [_flag(name), str(steps)]
+    """Writes options by which learning rates that fall do so over so many steps, after as large a share."""
+    options, leaves = [], dict(_leaves(config))
+    for name, value in leaves.items():
+        if name.endswith(".schedule_steps") and value not in (None, steps):
+            hold = name.removesuffix("schedule_steps") + "hold"
+            options += [_flag(name), str(steps), _flag(hold), str(leaves[hold] * steps // value)]
     return options
 
 

@@ -59,9 +59,7 @@ PUBLISHED = {
 }
 BASES = {
     "h100": Base(23.6e12, 1.5e-3, "measured: a DCGAN step, 1.5 ms (peers-gpu.json)"),
-    "tpu-v5e": Base(
-        45.4e12, 0.0, "not measured: the compiler's plan of a DCGAN step (estimate-tpu.json)"
-    ),
+    "tpu-v5e": Base(45.4e12, 0.0, "not measured: the compiler's plan of a DCGAN step (estimate-tpu.json)"),
 }
 XEON = Device(
     "2 cores of an Intel Xeon",

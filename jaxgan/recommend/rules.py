@@ -3,8 +3,9 @@
 A model is set back by what speaks against it, the gravest first:
 
 1. memory: its step needs more than `MEMORY_SHARE` of the device's;
-2. time: its recipe, scaled to the data, takes longer than there is;
-3. size: the images are larger than the model was made for, and would be shrunk;
+2. time: its recipe, scaled to the data, takes longer than there is, the more the worse;
+3. size: the images are larger than the model was made for, or than there is time for, and are shrunk, the
+   more the worse;
 4. few images: the network that judges, a discriminator or a classifier, has more than
    `PARAMETERS_PER_IMAGE` parameters for each training image, and may learn them by heart.
 
@@ -22,10 +23,12 @@ PARAMETERS_PER_IMAGE = 300
 """A rule of thumb. He et al., arXiv:1512.03385, section 4.2, find a ResNet of 388 parameters for each image
 of CIFAR-10 to overfit, and one of 34 not."""
 MEMORY_SHARE = 0.8
+KEPT = 0.9
+"""Images of this share of their side are as good as whole: models want multiples of 4 or more."""
 RULES = (
     "memory: at most 80 % of the device's",
     "time: the recipe's steps, scaled to the data, within the hours",
-    "size: no larger images than the model was made for",
+    "size: images that are not shrunk, as those are that the model was not made for or the time is too short",
     f"few images: at most {PARAMETERS_PER_IMAGE} parameters of the network that judges for each image",
     "then: a recipe chosen on a set of about this size; the best measured there; the fastest",
 )
@@ -85,7 +88,6 @@ class Candidate(NamedTuple):
         recipe_steps: the steps of the recipe, >= 1.
         recipe_images: the number of training images that the recipe was chosen on, >= 1.
         recipe_size: the longer side that it was chosen for.
-        largest_side: the side of the largest images that the model was made for.
         score: what the recipe was measured to reach on its images: the FID of a GAN, the accuracy of a
             classifier; None where it was not.
         parameters: of all its networks.
@@ -104,7 +106,6 @@ class Candidate(NamedTuple):
     recipe_steps: int
     recipe_images: int
     recipe_size: int
-    largest_side: int | None
     score: float | None
     parameters: int
     judging: int
@@ -156,7 +157,7 @@ def scaled_steps(candidate: Candidate, images: int) -> int:
     The images shown grow as the square root of the number of images, so that passes become fewer, and as the
     longer side. A rule of thumb: on the 60,000 images of MNIST it makes 3 passes of the 20 over the digits.
 
-    >>> candidate = Candidate("cnn", "default", (), (28, 28), 1, 32, 900, 1_438, 28, 32, None, 0, 0, 1, 1, 0)
+    >>> candidate = Candidate("cnn", "default", (), (28, 28), 1, 32, 900, 1_438, 28, None, 0, 0, 1, 1, 0)
     >>> scaled_steps(candidate, 1_438), scaled_steps(candidate, 4 * 1_438), scaled_steps(candidate, 100)
     (900, 1800, 900)
     """
@@ -203,7 +204,7 @@ def judge(
         found["memory"] = f"needs {format_memory(candidate.memory)} of {format_memory(device.memory)}"
     if needed > hours:
         found["time"] = f"{format_hours(needed)} of {format_hours(hours)}"
-    if candidate.largest_side is not None and min(data.image_size) > candidate.largest_side:
+    if min(candidate.image_size) < KEPT * min(data.image_size):
         found["size"] = f"shrinks images to {candidate.image_size[0]}"
     if is_starved(candidate.judging, data.images):
         each = candidate.judging / data.images
@@ -219,15 +220,16 @@ def rank(choices: Iterable[Choice], images: int, *, higher_is_better: bool) -> l
         images: the number of training images.
         higher_is_better: whether a high score is a good one: accuracies, but not distances.
     """
-    order = ("memory", "time", "size", "few images")
 
     def key(choice: Choice) -> tuple:
         candidate = choice.candidate
         score = math.inf if candidate.score is None else candidate.score * (-1 if higher_is_better else 1)
-        overrun = choice.hours if "time" in choice.complaints else 0.0
+        against = choice.complaints
+        overrun = choice.hours if "time" in against else 0.0
+        side = min(candidate.image_size) if "size" in against else math.inf
         unlike = abs(math.log(images / candidate.recipe_images))
-        against = tuple(name in choice.complaints for name in order)
-        return (*against, overrun, unlike, score, choice.step_seconds / candidate.batch_size)
+        pace = choice.step_seconds / candidate.batch_size
+        return "memory" in against, overrun, -side, "few images" in against, unlike, score, pace
 
     return sorted(choices, key=key)
 

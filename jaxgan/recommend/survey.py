@@ -39,8 +39,8 @@ def survey(spec: str, data_dir: Path | None = None) -> Data:
     size = (height, width)
     found = data.load(spec, image_size=size, channels=channels, data_dir=data_dir)
     domains = None
-    if getattr(found, "domains", None) is not None:
-        domains = "paired" if getattr(found, "paired", False) else "any"
+    if found.domains is not None:
+        domains = "paired" if found.paired else "any"
     return Data(spec, len(found), size, channels, found.num_classes, domains)
 
 
