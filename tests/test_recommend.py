@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxgan import data, settings, zoo
 from jaxgan.cli import main, options, train
-from jaxgan.recommend import candidates, recommend, rules, styles, survey, timing
+from jaxgan.recommend import advice, candidates, recommend, rules, styles, survey, timing
 from jaxgan.recommend.rules import Data, Device
 
 DIGITS = Data("digits", 1_438, (8, 8), 1, 10)
@@ -30,13 +30,9 @@ def photos(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """Takes a device for granted, and only one recipe of each task."""
-    few = {
-        "classify": ("cnn", "default"),
-        "generate": ("dcgan", "default"),
-        "translate": ("pix2pix", "default"),
-    }
+    few = {"classify": "cnn", "generate": "dcgan", "translate": "pix2pix"}
     monkeypatch.setattr(timing, "here", lambda: SLOW)
-    monkeypatch.setattr(candidates, "recipes", lambda task, _: [(zoo.get(few[task][0]), few[task][1])])
+    monkeypatch.setattr(candidates, "recipes", lambda task, _: [(zoo.get(few[task]), "default")])
 
 
 def parsed(command):
@@ -105,37 +101,41 @@ def test_every_size_finds_one_that_the_model_takes(model, side):
     assert abs(config.image_size[0] - wanted) <= max(4, wanted / 7)
 
 
-def test_few_images_get_a_gan_that_is_augmented_and_held(quick, photos):
-    advice = recommend("generate", f"folder:{photos}", device="t4", hours=10)
-    assert "few images" in advice.choices[0].complaints
-    model, found = parsed(advice.command)
+@pytest.mark.usefixtures("quick")
+def test_few_images_get_a_gan_that_is_augmented_and_held(photos):
+    given = recommend("generate", f"folder:{photos}", device="t4", hours=10)
+    assert "few images" in given.choices[0].complaints
+    model, found = parsed(given.command)
     assert (model.name, found.crop, found.model.channels) == ("dcgan", True, 3)
     assert (found.model.game.augment, found.model.game.penalties) == ("ada", ("r1:10:16",))
     images = data.load(found.data, image_size=found.model.image_size, channels=3, crop=found.crop)
     assert images.image_shape == (40, 40, 3)
 
 
-def test_a_command_says_what_differs_from_the_recipe_and_nothing_else(quick):
-    advice = recommend("classify", "digits", device="cpu")
-    assert advice.command == "jaxgan train cnn --data digits --steps 900"
+@pytest.mark.usefixtures("quick")
+def test_a_command_says_what_differs_from_the_recipe_and_nothing_else():
+    given = recommend("classify", "digits", device="cpu")
+    assert given.command == "jaxgan train cnn --data digits --steps 900"
 
 
-def test_learning_rates_fall_over_the_steps_that_there_is_time_for(quick):
-    advice = recommend("translate", "edges:digits", hours=0.01)
-    model, found = parsed(advice.command)
-    steps = advice.choices[0].affordable_steps(0.01)
+@pytest.mark.usefixtures("quick")
+def test_learning_rates_fall_over_the_steps_that_there_is_time_for():
+    given = recommend("translate", "edges:digits", hours=0.01)
+    model, found = parsed(given.command)
+    steps = given.choices[0].affordable_steps(0.01)
     assert steps < model.recipe().steps
     assert settings.count_steps(found, 1_438, steps) == steps
     assert found.model.game.generator.schedule_steps == steps
     assert found.model.game.generator.hold == steps // 2
 
 
-def test_without_time_for_large_images_they_are_shrunk(quick, photos):
-    few = DIGITS._replace(image_size=(64, 64))
-    flops = candidates.fit(zoo.get("dcgan"), "default", few).candidate.step_flops
-    smaller = candidates.fit(zoo.get("dcgan"), "default", few, halvings=1).candidate
-    assert smaller.image_size == (32, 32)
-    assert smaller.step_flops < flops / 2
+def test_without_time_for_large_images_they_are_shrunk():
+    large, model = DIGITS._replace(image_size=(48, 48)), zoo.get("sngan")
+    whole = advice.fit_in_time(model, "default", large, SLOW, 1e9)
+    hours = 0.9 * rules.judge(whole.candidate, large, SLOW, 1e9).hours
+    cut = advice.fit_in_time(model, "default", large, SLOW, hours)
+    assert (whole.candidate.image_size, cut.candidate.image_size) == ((48, 48), (28, 28))
+    assert "time" not in rules.judge(cut.candidate, large, SLOW, hours).complaints
 
 
 def test_this_device_is_measured_in_what_it_does():
@@ -146,11 +146,12 @@ def test_this_device_is_measured_in_what_it_does():
 
 @pytest.mark.slow
 def test_a_step_can_be_measured():
-    advice = recommend("classify", "digits", measured=1)
-    assert any(choice.is_measured for choice in advice.choices)
+    choices = recommend("classify", "digits", measured=1).choices
+    assert any(choice.is_measured for choice in choices)
 
 
-def test_the_command_prints_a_table_with_its_rules_and_a_command(quick, capsys):
+@pytest.mark.usefixtures("quick")
+def test_the_command_prints_a_table_with_its_rules_and_a_command(capsys):
     assert main(["recommend", "--task", "generate", "--hours", "0.5"]) == 0
     out = capsys.readouterr().out
     assert re.search(r"dcgan +28x28x1 +2,074,817 +4\.4 +16 +~[\d,]+ +3,600", out)
@@ -161,11 +162,13 @@ def test_the_command_prints_a_table_with_its_rules_and_a_command(quick, capsys):
 
 def test_styles_are_as_large_as_the_time_allows(monkeypatch, capsys):
     monkeypatch.setattr(styles, "SIZES", (128, 256))
-    monkeypatch.setattr(styles, "TRAINED", "vgg11")
-    large = styles.recommend(styles.DEMO, device="h100").choices
-    assert (large[0].weights, large[0].size, large[0].complaints) == ("random", 256, {})
-    cut = [choice for choice in styles.recommend(styles.DEMO, device="cpu", hours=0.02).choices]
-    assert (cut[0].size, "time" in cut[1].complaints) == (128, True)
+    monkeypatch.setattr(styles, "SEERS", ("random",))
+    best = styles.recommend(styles.DEMO, device="h100").choices[0]
+    assert (best.weights, best.size, best.complaints) == ("random", 256, {})
+    seconds = best.step_flops / 1e9
+    monkeypatch.setattr(timing, "here", lambda: SLOW)
+    cut = styles.recommend(styles.DEMO, hours=best.steps / 2 * seconds / 3600)
+    assert (cut.choices[0].size, "time" in cut.choices[0].complaints) == (128, False)
     assert main(["recommend", "--task", "stylize", "--device", "h100"]) == 0
     assert "jaxgan stylize --demo --size 256" in capsys.readouterr().out
 

@@ -69,9 +69,10 @@ def recommend(
     check_task(task, found)
     watch("measuring this device")
     place = timing.here() if device == devices.HERE else devices.known(device)
-    fitted = [
-        _fit(model, preset, found, place, hours, watch) for model, preset in candidates.recipes(task, found)
-    ]
+    fitted = []
+    for model, preset in candidates.recipes(task, found):
+        watch(f"counting {model.name} {preset}")
+        fitted.append(fit_in_time(model, preset, found, place, hours))
     known = {(each.model.name, each.preset): each for each in fitted}
     choices = {key: rules.judge(each.candidate, found, place, hours) for key, each in known.items()}
     refined: set[tuple[str, str]] = set()
@@ -143,11 +144,8 @@ def _check(task: str, device: str, hours: float, measured: int, count: int) -> N
         raise InputError(f"device is {device!r}; steps are measured on this device only: give --device here")
 
 
-def _fit(
-    model: zoo.Model, preset: str, data: Data, device: Device, hours: float, watch: Callable
-) -> candidates.Fitted:
+def fit_in_time(model: zoo.Model, preset: str, data: Data, device: Device, hours: float) -> candidates.Fitted:
     """Fits a recipe; to smaller images where there is no time for the data's, down to an eighth."""
-    watch(f"counting {model.name} {preset}")
     fitted = first = candidates.fit(model, preset, data)
     for halvings in range(1, candidates.MOST_HALVINGS + 1):
         if "time" not in rules.judge(fitted.candidate, data, device, hours).complaints:

@@ -5,8 +5,8 @@ picture; weights trained on ImageNet before random ones, if they are there, sinc
 larger.
 """
 
+import functools
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,10 @@ from jaxgan.validation import InputError, require
 DEMO = "demo"
 SIZES = (128, 256, 384, 512, 768, 1024)
 """The longer sides to choose from."""
-TRAINED = "vgg19"
+SEERS = (RANDOM, "vgg19")
+"""What may see the pictures."""
+GRADIENTS = 2
+"""Those of a step of L-BFGS: its own, and one try of its line search."""
 RULES = (
     "time and memory: within the hours, at most 80 % of the device's memory",
     "size: no larger than the picture, and as large as that allows",
@@ -97,10 +100,7 @@ def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -
     require(bool(sizes) and max(shape) >= sizes[0], "the size of the picture", shape, allowed)
     place = timing.here() if device == devices.HERE else devices.known(device)
     choices = [
-        _choice(name, size, shape, place, hours)
-        for name in (RANDOM, TRAINED)
-        for size in sizes
-        if size <= max(shape)
+        _choice(name, size, shape, place, hours) for name in SEERS for size in sizes if size <= max(shape)
     ]
     order = ("memory", "time", "weights")
     ranked = sorted(
@@ -123,7 +123,7 @@ def _choice(name: str, size: int, shape: tuple[int, int], device: Device, hours:
     settings = Settings(weights=name)
     own = images.proportional(shape, size)
     works = [
-        _step(settings, tuple(-(-side // 2**n) for side in own)) for n in reversed(range(settings.sizes))
+        _step(settings, (-(-own[0] // 2**n), -(-own[1] // 2**n))) for n in reversed(range(settings.sizes))
     ]
     seconds = sum(
         settings.steps * max(device.least_seconds, work.flops / device.flops_per_second) for work in works
@@ -154,29 +154,29 @@ class _Work(NamedTuple):
     memory: int
 
 
-def _step(settings: Settings, size: Sequence[int]) -> _Work:
-    """Counts a step at one size, with one pass of its line search."""
+@functools.cache
+def _step(settings: Settings, size: tuple[int, int]) -> _Work:
+    """Counts a step at one size: so many gradients, each from the pixels to the last map and back."""
     config = _encoder_config(settings)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(lambda key: encoders.random(key, config), key)
     picture = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
     layers = (*settings.content_layers, *settings.style_layers)
 
-    def wanted(variables: PyTree, picture: Array) -> Any:
+    def gradient(variables: PyTree, picture: Array) -> Any:
         stylizer = gatys.build(Encoder(settings.weights, config, variables), settings)
-        return stylizer.want(picture, [picture], [jnp.float32(1)], [None]), stylizer.init(picture)
-
-    def step(variables: PyTree, wanted: Any, state: Any) -> Any:
-        return gatys.build(Encoder(settings.weights, config, variables), settings).step(state, wanted)
+        wanted = stylizer.want(picture, [picture], [jnp.float32(1)], [None])
+        wanted = jax.tree.map(jnp.zeros_like, wanted)  # known from the beginning, so no work of a step
+        return jax.grad(lambda images: stylizer.measure(images, wanted)["loss"])(picture)
 
     def see(variables: PyTree, picture: Array) -> Any:
         return Encoder(settings.weights, config, variables).see(picture, layers)
 
-    aims, state = jax.eval_shape(wanted, variables, picture)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(variables))
     return _Work(
-        parameters=sum(leaf.size for leaf in jax.tree.leaves(variables)),
-        flops=forward_flops(step, variables, aims, state),
-        memory=_memory(see, variables, picture),
+        parameters=parameters,
+        flops=GRADIENTS * forward_flops(gradient, variables, picture),
+        memory=activation_bytes(see, variables, picture) + 4 * parameters,
     )
 
 
@@ -187,12 +187,6 @@ def _encoder_config(settings: Settings) -> vgg.Config:
         )
     depth = int(settings.weights.removeprefix("vgg"))
     return encoders.random_config(depth=depth, features=vgg.IMAGENET.features, pooling=settings.pooling)
-
-
-def _memory(see: Any, variables: PyTree, picture: jax.ShapeDtypeStruct) -> int:
-    """The maps that are kept, and the weights."""
-    kept = activation_bytes(see, variables, picture)
-    return kept + sum(4 * leaf.size for leaf in jax.tree.leaves(variables))
 
 
 def _command(picture: str, best: StyleChoice) -> str:
