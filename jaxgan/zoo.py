@@ -22,7 +22,8 @@ class Model(NamedTuple):
     """One model of the zoo.
 
     Its module has ``Config``, ``networks(config)`` and ``RECIPE``. It has ``build(config)`` too, unless the
-    recipe is None: such a model is not trained here. Every other `jaxgan.steps.Recipe` in it is a preset, by
+    recipe is None: such a model is not trained here. ``LARGEST_SIDE`` says up to which size of images it was
+    made. Every other `jaxgan.steps.Recipe` in it is a preset, by
     its name in lower case.
 
     Attributes:
