@@ -145,6 +145,14 @@ def test_this_device_is_measured_in_what_it_does():
 
 
 @pytest.mark.slow
+def test_what_the_docstrings_say_of_an_h100():
+    given = recommend("generate", "digits", device="h100")
+    assert (given.choices[0].complaints, given.command.split()[:3]) == ({}, ["jaxgan", "train", "wgan_gp"])
+    drawn = styles.recommend(styles.DEMO, device="h100")
+    assert (drawn.picture, drawn.choices[0].size) == ((427, 640), 512)
+
+
+@pytest.mark.slow
 def test_a_step_can_be_measured():
     choices = recommend("classify", "digits", measured=1).choices
     assert any(choice.is_measured for choice in choices)

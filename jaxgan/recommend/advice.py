@@ -59,8 +59,8 @@ def recommend(
         InputError: an unknown task or device, data that cannot be read or do not suit the task, hours that
             are not above 0, or a measurement asked for on another device.
 
-    >>> advice = recommend("generate", "digits", device="h100")
-    >>> advice.choices[0].complaints, advice.command.split()[:3]
+    >>> advice = recommend("generate", "digits", device="h100")  # doctest: +SKIP
+    >>> advice.choices[0].complaints, advice.command.split()[:3]  # doctest: +SKIP
     ({}, ['jaxgan', 'train', 'wgan_gp'])
     """
     _check(task, device, hours, measured, count)

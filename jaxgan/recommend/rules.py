@@ -261,7 +261,7 @@ def format_hours(hours: float) -> str:
     """Writes a time in the unit that suits it.
 
     >>> [format_hours(hours) for hours in (0.001, 0.5, 1, 30, 2000)]
-    ['4 s', '30 min', '1 h', '30 h', '83 days']
+    ['3.6 s', '30 min', '1 h', '30 h', '83 days']
     """
     for factor, unit, most in ((3600, "s", 90), (60, "min", 60), (1, "h", 96)):
         if hours * factor < most:
