@@ -14,6 +14,16 @@ from jaxgan.steps.average import check_decay
 from jaxgan.steps.optimizer import Adam
 from jaxgan.validation import require
 
+LossName = Literal[
+    "non_saturating",
+    "minimax",
+    "least_squares",
+    "wasserstein",
+    "hinge",
+    "relativistic",
+    "relativistic_average",
+]
+"""The names in `jaxgan.losses.LOSSES`."""
 DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -48,15 +58,7 @@ class Adversarial:
             (arXiv:1706.08500).
     """
 
-    loss: Literal[
-        "non_saturating",
-        "minimax",
-        "least_squares",
-        "wasserstein",
-        "hinge",
-        "relativistic",
-        "relativistic_average",
-    ] = "non_saturating"
+    loss: LossName = "non_saturating"
     updates: Literal["simultaneous", "alternating"] = "simultaneous"
     discriminator_steps: int = 1
     ema_decay: float | None = None

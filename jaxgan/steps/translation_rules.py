@@ -12,7 +12,7 @@ import optax
 from jaxgan import losses
 from jaxgan.steps.average import check_decay
 from jaxgan.steps.optimizer import Adam
-from jaxgan.steps.rules import DTYPES
+from jaxgan.steps.rules import DTYPES, LossName
 from jaxgan.steps.state import NetState, apply_network
 from jaxgan.typing import Array, Batch, PyTree
 from jaxgan.validation import require
@@ -37,15 +37,7 @@ class Translation:
         discriminator: the discriminators' optimiser.
     """
 
-    loss: Literal[
-        "non_saturating",
-        "minimax",
-        "least_squares",
-        "wasserstein",
-        "hinge",
-        "relativistic",
-        "relativistic_average",
-    ] = "non_saturating"
+    loss: LossName = "non_saturating"
     adversarial_weight: float = 1.0
     discriminator_weight: float = 0.5
     ema_decay: float | None = None
