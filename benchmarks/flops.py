@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgan import cost
+from jaxgan import cost, zoo
 from jaxgan.classifiers import inception
 
 from .contenders import jaxgan as ours
@@ -28,12 +28,7 @@ def of_sample(case: Case) -> float:
     """
     model, config = ours.configuration(case.work, case.options)
     trainable = model.build(config)
-    image = jax.ShapeDtypeStruct((case.batch_size, *config.image_shape), jnp.float32)
-    batch = {
-        "image": image,
-        "target": image,
-        "label": jax.ShapeDtypeStruct((case.batch_size,), jnp.int32),
-    }
+    batch = zoo.abstract_batch(config, case.batch_size)
     with _off_the_devices():
         key: Any = jax.eval_shape(lambda: jax.random.key(0))
         state = jax.eval_shape(trainable.init, key)

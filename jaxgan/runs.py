@@ -169,18 +169,12 @@ def check_step(trainable: GAN | Classifier | Translator, settings: Settings, siz
         InputError: the step does not take batches of that size.
     """
     key = jax.random.key(0)
-    batch = abstract_batch(settings, size)
+    batch = zoo.abstract_batch(settings.model, size)
     state = jax.eval_shape(trainable.init, key)
     try:
         jax.eval_shape(trainable.step, state, batch, key)
     except ValueError as error:
         raise InputError(str(error)) from None
-
-
-def abstract_batch(settings: Settings, size: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """Describes a batch of so many examples, with all that any model may want of it."""
-    image = jax.ShapeDtypeStruct((size, *settings.model.image_shape), jnp.float32)
-    return {"image": image, "target": image, "label": jax.ShapeDtypeStruct((size,), jnp.int32)}
 
 
 def check_same(before: Run, record: dict[str, Any]) -> None:

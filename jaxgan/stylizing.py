@@ -71,6 +71,11 @@ class Settings(gatys.Config):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
 
+    @property
+    def least_side(self) -> int:
+        """What each side of a picture must have, so that the first size is not too small."""
+        return int(SMALLEST_SIDE * 2 ** (self.sizes - 1))
+
 
 class Style(NamedTuple):
     """A picture whose style is wanted.
@@ -102,20 +107,25 @@ class Progress(NamedTuple):
     picture: np.ndarray
 
 
+def encoder_config(settings: Settings) -> vgg.Config:
+    """The network that sees the pictures."""
+    pooling = settings.pooling
+    if settings.weights == RANDOM:
+        return encoders.random_config(depth=settings.depth, features=settings.features, pooling=pooling)
+    depth = int(settings.weights.removeprefix("vgg"))
+    return dataclasses.replace(vgg.IMAGENET, depth=depth, pooling=pooling)
+
+
 def encoder(settings: Settings) -> Encoder:
     """Makes what sees the pictures.
 
     Raises:
         InputError: its weights are not there.
     """
+    config = encoder_config(settings)
     if settings.weights != RANDOM:
         variables, _ = weights.load(settings.weights)
-        config = dataclasses.replace(vgg.IMAGENET, depth=int(settings.weights.removeprefix("vgg")))
-        config = dataclasses.replace(config, pooling=settings.pooling)
         return Encoder(settings.weights, config, variables)
-    config = encoders.random_config(
-        depth=settings.depth, features=settings.features, pooling=settings.pooling
-    )
     draw = parallel.compile_once(functools.partial(encoders.random, config=config))
     return Encoder(RANDOM, config, draw(jax.random.key(settings.seed)))
 
@@ -236,7 +246,7 @@ def _check(content: np.ndarray, styles: Sequence[Style], settings: Settings) -> 
                 fits, "the shape of a mask", style.mask.shape, f"that of the content, {content.shape[:2]}"
             )
     require(sum(style.weight for style in styles) > 0, "the sum of the weights of the styles", 0, "> 0")
-    least = SMALLEST_SIDE * 2 ** (settings.sizes - 1)
+    least = settings.least_side
     for name, picture in (("content", content), *(("style", style.picture) for style in styles)):
         fits = picture.ndim == 3 and picture.shape[2] == 3
         require(fits, f"the shape of the {name}", picture.shape, "[H, W, 3]")

@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
 from jaxgan.cost import NetworkCost, network_cost
 from jaxgan.steps import GAN, Classifier, Recipe, Translator
@@ -140,6 +142,18 @@ def domains(config: Any) -> str | None:
     """
     found: str | None = getattr(config, "domains", None)
     return found
+
+
+def abstract_batch(config: Any, size: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Describes a batch of so many examples: images, and labels or the images to translate into.
+
+    >>> sorted(abstract_batch(get("cnn").config(), 8)), sorted(abstract_batch(get("pix2pix").config(), 8))
+    (['image', 'label'], ['image', 'target'])
+    """
+    images = jax.ShapeDtypeStruct((size, *config.image_shape), jnp.float32)
+    if domains(config) is not None:
+        return {"image": images, "target": images}
+    return {"image": images, "label": jax.ShapeDtypeStruct((size,), jnp.int32)}
 
 
 @functools.cache

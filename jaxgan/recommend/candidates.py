@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from jaxgan import cost, zoo
 from jaxgan.recommend.rules import Candidate, Data, is_starved
@@ -124,14 +123,6 @@ def with_activations(fitted: Fitted) -> Candidate:
     return fitted.candidate._replace(memory=fitted.candidate.memory + images * each)
 
 
-def abstract_batch(config: Any, batch_size: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """Describes a batch of a model: images, and labels or the images to translate into."""
-    images = jax.ShapeDtypeStruct((batch_size, *config.image_shape), jnp.float32)
-    if zoo.domains(config) is not None:
-        return {"image": images, "target": images}
-    return {"image": images, "label": jax.ShapeDtypeStruct((batch_size,), jnp.int32)}
-
-
 def schedule_options(config: Any, steps: int) -> list[str]:
     """Writes options by which learning rates that fall do so over so many steps, after as large a share."""
     options, leaves = [], dict(_leaves(config))
@@ -222,7 +213,7 @@ def _step_flops(model: zoo.Model, config: Any, state: PyTree, batch_size: int) -
         return step(state, batch, key)
 
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return cost.forward_flops(once, state, abstract_batch(config, batch_size), key)
+    return cost.forward_flops(once, state, zoo.abstract_batch(config, batch_size), key)
 
 
 def _updates(config: Any) -> int:

@@ -14,14 +14,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import weights
-from jaxgan.classifiers import vgg
 from jaxgan.cost import activation_bytes, forward_flops
 from jaxgan.data import images, photographs
 from jaxgan.recommend import devices, rules, timing
 from jaxgan.recommend.rules import Device, format_hours, format_memory
 from jaxgan.style import encoders, gatys
-from jaxgan.style.encoders import SMALLEST_SIDE, Encoder
-from jaxgan.stylizing import RANDOM, Settings
+from jaxgan.style.encoders import Encoder
+from jaxgan.stylizing import RANDOM, Settings, encoder_config
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import InputError, require
 
@@ -94,7 +93,7 @@ def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -
     require(device in devices.NAMES, "device", device, "one of " + ", ".join(devices.NAMES))
     require(0 < hours < float("inf"), "hours", hours, "> 0 and finite")
     shape = _shape(picture)
-    least = SMALLEST_SIDE * 2 ** (Settings().sizes - 1)
+    least = Settings().least_side
     allowed = f"at least {least} pixels on each side at a size of {SIZES[-1]} or less"
     sizes = [size for size in SIZES if min(images.proportional(shape, size)) >= least]
     require(bool(sizes) and max(shape) >= sizes[0], "the size of the picture", shape, allowed)
@@ -157,7 +156,7 @@ class _Work(NamedTuple):
 @functools.cache
 def _step(settings: Settings, size: tuple[int, int]) -> _Work:
     """Counts a step at one size: so many gradients, each from the pixels to the last map and back."""
-    config = _encoder_config(settings)
+    config = encoder_config(settings)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(lambda key: encoders.random(key, config), key)
     picture = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
@@ -178,15 +177,6 @@ def _step(settings: Settings, size: tuple[int, int]) -> _Work:
         flops=GRADIENTS * forward_flops(gradient, variables, picture),
         memory=activation_bytes(see, variables, picture) + 4 * parameters,
     )
-
-
-def _encoder_config(settings: Settings) -> vgg.Config:
-    if settings.weights == RANDOM:
-        return encoders.random_config(
-            depth=settings.depth, features=settings.features, pooling=settings.pooling
-        )
-    depth = int(settings.weights.removeprefix("vgg"))
-    return encoders.random_config(depth=depth, features=vgg.IMAGENET.features, pooling=settings.pooling)
 
 
 def _command(picture: str, best: StyleChoice) -> str:

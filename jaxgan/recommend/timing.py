@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import ops, parallel
+from jaxgan import ops, parallel, zoo
 from jaxgan.cost import forward_flops
 from jaxgan.recommend import devices
-from jaxgan.recommend.candidates import Fitted, abstract_batch
+from jaxgan.recommend.candidates import Fitted
 from jaxgan.recommend.rules import Device
 from jaxgan.typing import Array
 
@@ -87,7 +87,7 @@ def _random_batch(fitted: Fitted) -> dict[str, np.ndarray]:
         name: random.integers(0, classes, leaf.shape).astype(np.int32)
         if name == "label"
         else random.uniform(low, high, leaf.shape).astype(np.float32)
-        for name, leaf in abstract_batch(fitted.config, fitted.candidate.batch_size).items()
+        for name, leaf in zoo.abstract_batch(fitted.config, fitted.candidate.batch_size).items()
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxgan import parallel, runs, zoo
+from jaxgan import parallel, zoo
 from jaxgan.settings import Settings
 from jaxgan.steps import GAN, Classifier, Translator
 from jaxgan.sweeps.options import Choice, Variant, numbers
@@ -95,7 +95,7 @@ def _programs(trainable: GAN | Classifier | Translator, settings: Settings) -> l
     """Writes down the programs of a member: its step, and how it draws or predicts."""
     key = jax.random.key(0)
     state = jax.eval_shape(trainable.init, key)
-    batch = runs.abstract_batch(settings, settings.batch_size)
+    batch = zoo.abstract_batch(settings.model, settings.batch_size)
     step = _program(trainable.step, state, batch, key)
     if isinstance(trainable, GAN):
         return [step, _program(lambda state, key: trainable.sample(state, key, 1), state, key)]
