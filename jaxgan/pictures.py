@@ -1,14 +1,15 @@
 """Pictures of images and of numbers: grids, curves and tables, as PNG files."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxgan.files import whole
-from jaxgan.validation import require
+from jaxgan.validation import InputError, require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +83,19 @@ def save_grid(
     pixels = grid(to_uint8(images, value_range), columns=columns)
     factor = max(1, READABLE_SIDE // max(pixels.shape[:2]))
     _write(path, pixels.repeat(factor, 0).repeat(factor, 1))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says of a file that a user named for a picture that it cannot be written.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--out {path} cannot be written: {error.strerror or error}") from None
 
 
 def save_image(path: Path, image: np.ndarray, value_range: tuple[float, float]) -> None:

@@ -195,6 +195,7 @@ def damaged(path, kind):
         (["a.png", "b.png", "--depth", "12"], "depth is 12; it must be one of 11, 13, 16, 19"),
         (["a.png", "b.png", "--out", "x.jpg"], "--out is 'x.jpg'; it must be a file that ends in .png"),
         (["a.png", "b.png", "--out", "none/x.png"], "the folder none does not exist"),
+        (["a.png", "b.png", "--out", "taken.png"], "--out taken.png cannot be written: Is a directory"),
         (["a.png", "b.png", "--steps", "0"], "steps is 0; it must be >= 1"),
     ],
 )
@@ -204,6 +205,7 @@ def test_bad_input_is_one_error(tmp_path, monkeypatch, capsys, arguments, words)
     for name in ("a.png", "b.png"):
         save(tmp_path / name)
     (tmp_path / "b.txt").write_text("words")
+    (tmp_path / "taken.png").mkdir()
     for kind in ("corrupt", "text", "mislabelled"):
         damaged(tmp_path / f"{kind}.png", kind)
     try:

@@ -58,14 +58,12 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"--out {out}: the folder {out.parent} does not exist")
     step, state = runs.restore(opened, print)
     images = runs.draw(gan, state, seeds, labels)
-    try:
+    with pictures.writing(out):
         if out.suffix == ".npy":
             with whole(out) as partial, partial.open("wb") as file:
                 np.save(file, images)
         else:
             pictures.save_grid(out, images, opened.settings.model.value_range, columns=columns)
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror}") from None
     print(f"drew {len(images)} images from step {step}: {out}")
     return 0
 

@@ -10,6 +10,7 @@ import tyro
 
 from jaxgan import pictures, progress, stylizing
 from jaxgan.data import images, photographs
+from jaxgan.files import check_writable
 from jaxgan.stylizing import Settings, Style
 from jaxgan.validation import InputError, require
 
@@ -54,6 +55,8 @@ def run(arguments: list[str]) -> int:
     flags = tyro.cli(Flags, args=arguments, prog="jaxgan stylize", config=(tyro.conf.FlagCreatePairsOff,))
     if not flags.out.parent.is_dir():
         raise InputError(f"--out {flags.out}: the folder {flags.out.parent} does not exist")
+    with pictures.writing(flags.out):
+        check_writable(flags.out)
     content, styles = _read(flags)
     print(f"seen by {stylizing.describe(flags.settings)}")
     started, kept = time.perf_counter(), 0
@@ -113,7 +116,5 @@ def _masks(text: str | None, count: int, content: np.ndarray) -> list[np.ndarray
 
 
 def _write(path: Path, picture: np.ndarray) -> None:
-    try:
+    with pictures.writing(path):
         pictures.save_image(path, picture, (0.0, 1.0))
-    except OSError as error:
-        raise InputError(f"--out {path} cannot be written: {error.strerror}") from None

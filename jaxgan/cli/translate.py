@@ -45,12 +45,10 @@ def run(arguments: list[str]) -> int:
     sources = _read(flags.images, opened.settings)
     step, state = runs.restore(opened, print)
     made = translation.translate(translator, state, sources, direction=flags.direction.replace("-", "_"))
-    try:
+    with pictures.writing(flags.out):
         flags.out.mkdir(parents=True, exist_ok=True)
         for target, image in zip(targets, made, strict=True):
             pictures.save_image(target, image, opened.settings.model.value_range)
-    except OSError as error:
-        raise InputError(f"--out {flags.out} cannot be written: {error.strerror}") from None
     print(f"translated {len(made)} images {flags.direction} by step {step}: {flags.out}")
     return 0
 

@@ -1,17 +1,16 @@
 """From a request to a picture: everything is checked first, then worked out, drawn and written."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from jaxgan import runs
+from jaxgan import pictures, runs
 from jaxgan.explain import attributions, channels, nearest
 from jaxgan.explain.players import open_players
 from jaxgan.explain.request import ATTRIBUTIONS, Request, check
 from jaxgan.explain.scene import Scene
 from jaxgan.explain.subjects import from_files
 from jaxgan.files import check_writable
-from jaxgan.validation import InputError, require
+from jaxgan.validation import require
 
 VIEWS: dict[str, Callable[[Scene], list[str]]] = {
     **dict.fromkeys(ATTRIBUTIONS, attributions.draw),
@@ -45,11 +44,11 @@ def explain(run: runs.Run, request: Request, out: Path, say: Callable[[str], Non
     name = check(request, run, open_players(run))
     require(out.suffix == ".png", "--out", str(out), "a file that ends in .png")
     files = from_files(run, request)
-    with _writing(out):
+    with pictures.writing(out):
         check_writable(out)
     step, state = runs.restore(run, say)
     scene = Scene(run, request, open_players(run, state)[name], step, state, files, out)
-    with _writing(out):
+    with pictures.writing(out):
         lines = VIEWS[method](scene)
     return step, lines
 
@@ -68,11 +67,3 @@ def list_layers(run: runs.Run, request: Request) -> dict[str, dict[str, tuple[in
     return {
         name: {layer: shape[1:] for layer, shape in player.layers.items()} for name, player in players.items()
     }
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror or error}") from None
