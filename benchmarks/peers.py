@@ -36,13 +36,13 @@ class Work(NamedTuple):
     """A kind of work.
 
     Attributes:
-        model: the model of the zoo that it trains.
+        model: the model of the zoo that it trains; None for a style transfer.
         batch_size: the images of a step, unless another is asked for.
         peers: who can do it.
         whole: whether a sample is a whole epoch, of which there is one in each process, after a first one.
     """
 
-    model: str
+    model: str | None
     batch_size: int
     peers: tuple[str, ...]
     whole: bool = False
@@ -51,6 +51,7 @@ class Work(NamedTuple):
 WORKS = {
     "dcgan": Work("dcgan", 128, PEERS),
     "cnn": Work("cnn", 32, PEERS),
+    "gatys": Work(None, 1, ("torch", "torch_compile")),
     "cnn-epoch": Work("cnn", 32, ("keras_jax", "keras_tensorflow"), whole=True),
 }
 
@@ -60,14 +61,15 @@ class Flags:
     """Times the same work in jaxgan and in other libraries, by turns, each time in a fresh process.
 
     Attributes:
-        works: dcgan (an update of both players), cnn (an update) or cnn-epoch (an epoch of the training loop:
-            one in each process, after a first one that is not timed).
-        batch_size: the images of a step; by default 128 for dcgan and 32 for cnn.
+        works: dcgan (an update of both players), cnn (an update), gatys (a step of a style transfer at
+            256x384) or cnn-epoch (an epoch of the training loop: one in each process, after a first one that
+            is not timed).
+        batch_size: the images of a step; by default 128 for dcgan and 32 for cnn. One for gatys.
         contenders: jaxgan, flax, keras_jax, keras_tensorflow, torch, torch_compile; by default all that can
             do the work.
         python: NAME=PATH, the interpreter of a contender; give it once for each. This one by default.
         threads: the cores that each contender may use; by default all that this process may.
-        features: the width of the DCGAN; by default 64.
+        features: the width of the DCGAN, and of the VGG of gatys; by default 64.
         images: the images of an epoch, a multiple of the batch size.
         roof: measure what the device can do, where that is not known.
         out: the file to write.
@@ -157,9 +159,9 @@ def make_cases(flags: Flags, *, platform: str = "cpu") -> list[Case]:
     for name in dict.fromkeys(flags.works):
         require(name in WORKS, "work", name, f"one of {', '.join(WORKS)}")
         work = WORKS[name]
-        batch_size = work.batch_size if flags.batch_size is None else flags.batch_size
+        batch_size = work.batch_size if flags.batch_size is None or name == "gatys" else flags.batch_size
         options: dict[str, Scalar] = {} if flags.threads is None else {"threads": flags.threads}
-        if flags.features is not None and work.model == "dcgan":
+        if flags.features is not None and name in ("dcgan", "gatys"):
             options["features"] = flags.features
         if platform != "cpu":
             options["platform"] = platform
@@ -237,9 +239,14 @@ def measure_peers(
     return [with_speed(with_share_outside(row), rows) for row in rows]
 
 
-def flops_of(case: Case) -> float:
-    """Counts the work of one sample as jaxgan does it: of a step, or of all the steps of an epoch."""
+def flops_of(case: Case) -> float | None:
+    """Counts the work of one sample as jaxgan does it: of a step, or of all the steps of an epoch.
+
+    None for a style transfer, which `jaxgan.cost` does not count.
+    """
     work = WORKS[case.work]
+    if work.model is None:
+        return None
     step = flops.of_sample(dataclasses.replace(case, work=work.model))
     return step * int(case.options.get("images") or 0) / case.batch_size if work.whole else step
 

@@ -221,6 +221,7 @@ def make_record(
         "steps": steps,
         "settings": config.to_dict(settings),
         "data": {"images": len(images), "classes": images.num_classes},
+        "class_names": list(images.classes or ()),
         "versions": versions(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "devices": {"kind": jax.devices()[0].device_kind, "count": layout.device_count},

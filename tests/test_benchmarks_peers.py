@@ -17,8 +17,10 @@ from benchmarks import commands, flops, machine, peers, process, records, worker
 from benchmarks.options import Timing
 from benchmarks.records import Case, Phases, Row
 from jaxgan import cost
-from jaxgan.classifiers import cnn
+from jaxgan.classifiers import cnn, vgg
 from jaxgan.gans import dcgan
+from jaxgan.nn import imagenet
+from jaxgan.style import gatys
 from jaxgan.validation import InputError
 
 FOLDER = worker.FOLDER
@@ -88,6 +90,15 @@ class TestWork:
         (network,) = cnn.networks().values()
         assert cost.network_cost(*network).parameters == contender("_work").CNN_PARAMETERS
 
+    def test_of_the_style_transfer_is_that_of_jaxgan(self):
+        work, config = contender("_work"), gatys.Config()
+        ours = (config.content_layers, config.style_layers, config.learning_rate)
+        assert ours == (work.CONTENT_LAYERS, work.STYLE_LAYERS, work.GATYS_ADAM["learning_rate"])
+        weights = (config.content_weight, config.style_weight, config.variation_weight)
+        assert weights == (work.CONTENT_WEIGHT, work.STYLE_WEIGHT, work.VARIATION_WEIGHT)
+        assert vgg.STACKS[work.VGG_DEPTH] == work.VGG_STACKS
+        assert (work.MEAN, work.DEVIATION) == (imagenet.MEAN, imagenet.DEVIATION)
+
     def test_refuses_networks_of_another_size(self):
         with pytest.raises(ValueError, match=r"the generator has 1,936,257 parameters; .* 1,936,256"):
             contender("_work").check_parameters({"generator": 1_936_257}, {"generator": 1_936_256})
@@ -147,7 +158,7 @@ class TestFlax:
         assert states == {"generator": {"seen": params["generator"]}, "discriminator": {}}
 
 
-@pytest.mark.parametrize("work", ["dcgan", "cnn", "cnn-epoch"])
+@pytest.mark.parametrize("work", ["dcgan", "cnn", "gatys", "cnn-epoch"])
 @pytest.mark.parametrize("name", peers.PEERS)
 def test_a_peer_learns(name, work):
     module = contender(name)
@@ -161,14 +172,16 @@ def test_a_peer_learns(name, work):
     command = [sys.executable, "-c", THREE_STEPS, str(FOLDER), json.dumps(job)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path("/"))
     found = json.loads(ended.stdout.splitlines()[-1])
-    players = {"dcgan": {"generator", "discriminator"}, "cnn": {"network"}}.get(work, {"loss", "accuracy"})
+    players = {"dcgan": {"generator", "discriminator"}, "cnn": {"network"}, "gatys": {"loss"}}
+    players = players.get(work, {"loss", "accuracy"})
     assert [set(losses) for losses in found["losses"]] == [players] * 3
     for player in players - {"accuracy"}:
         values = [losses[player] for losses in found["losses"]]
         assert np.isfinite(values).all()
         assert len(set(values)) == 3
-    if work == "cnn":
-        assert found["losses"][-1]["network"] < found["losses"][0]["network"]
+    if work in ("cnn", "gatys"):
+        (player,) = players
+        assert found["losses"][-1][player] < found["losses"][0][player]
     assert found["images"] == (8 if work == "cnn-epoch" else 4)
     assert Phases(**found["phases"]).total > 0
     records.Memory(**found["memory"])
@@ -181,7 +194,7 @@ class TestFlags:
         [
             (["--contenders", "tensorflow"], "peer is 'tensorflow'; it must be one of jaxgan, flax, "),
             (["--contenders", "torch-compile"], "did you mean torch_compile?"),
-            (["vgg"], "work is 'vgg'; it must be one of dcgan, cnn, cnn-epoch"),
+            (["vgg"], "work is 'vgg'; it must be one of dcgan, cnn, gatys, cnn-epoch"),
             (["--batch-size", "0"], "batch_size is 0; it must be >= 1"),
             (["--features", "0"], "features is 0; it must be >= 1"),
             (["--repeats", "0"], "repeats is 0; it must be >= 1"),
@@ -219,6 +232,11 @@ class TestFlags:
         assert cases[0].options == {"threads": 1, "features": 4}
         assert cases[-1].options == {"threads": 1}
 
+    def test_style_one_picture_at_a_time(self):
+        cases = peers.make_cases(peers.Flags(works=("gatys",), batch_size=8))
+        assert [found.contender for found in cases] == ["jaxgan", "torch", "torch_compile"]
+        assert {found.batch_size for found in cases} == {1}
+
     def test_leave_the_epoch_to_those_that_have_one(self):
         cases = peers.make_cases(peers.Flags(works=("cnn-epoch",)))
         assert [found.contender for found in cases] == ["jaxgan", "keras_jax", "keras_tensorflow"]
@@ -227,6 +245,13 @@ class TestFlags:
     def test_hold_peers_to_the_platform_of_jaxgan(self):
         (found,) = peers.make_cases(peers.Flags(contenders=("torch",)), platform="gpu")
         assert found.options == {"platform": "gpu"}
+
+
+def test_jaxgan_styles_as_its_peers_do():
+    rows = peers.measure_peers([case("jaxgan", "gatys", features=2)], Timing(rounds=1, repeats=1, warmup=0))
+    assert rows[0].status == "ok", rows[0].message
+    assert rows[0].images == 1
+    assert rows[0].flops is None
 
 
 def test_the_contenders_know_their_works():

@@ -14,7 +14,7 @@ from jaxgan import config, explain, interpret, parallel, run_folder, runs, zoo
 from jaxgan.checkpoint import Checkpoints
 from jaxgan.cli import main
 from jaxgan.data.images import read_files
-from jaxgan.explain import attributions, channels, figures
+from jaxgan.explain import attributions, channels, figures, subjects
 from jaxgan.settings import defaults, read_data
 from jaxgan.validation import InputError
 
@@ -104,6 +104,17 @@ def test_every_method_draws_a_picture(name, method, options, begun, tmp_path, ca
     printed = capsys.readouterr().out
     assert printed.endswith(f"the picture is {out}\n")
     assert [file.name for file in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_classes_of_files_have_the_names_of_the_training(begun, tmp_path):
+    shutil.copytree(begun("cnn"), tmp_path / "run")
+    run = runs.open_run(tmp_path / "run")
+    file = write(tmp_path / "a.png", np.zeros((10, 10), "uint8"))
+    request = explain.Request(methods=("saliency",), images=(file,))
+    assert subjects.from_files(run, request).classes == tuple("0123456789")
+    names = [f"class {number}" for number in range(10)]
+    run.folder.write_config({**run.folder.read_config(), "class_names": names})
+    assert subjects.from_files(run, request).classes == tuple(names)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.test_util import check_grads
 
-from jaxgan.ops import forms, fourier
+from jaxgan.ops import forms, fourier, winograd
 from jaxgan.ops.geometry import Geometry
 from jaxgan.ops.trilinear import convolve
 
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.smoke
 MAPS = ("output", "image", "kernel")
 STRIDED = Geometry(image=(5, 6), window=(3, 4), strides=(2, 2), pads=((1, 1), (1, 2)))
 LARGE = Geometry(image=(7, 7), window=(4, 4), pads=((1, 2), (1, 2)))
+WIDE = Geometry(image=(16, 18), window=(3, 3), pads=((1, 1), (1, 1)))
 SIDE = st.integers(1, 7)
 
 
@@ -61,6 +62,20 @@ def test_every_form_computes_what_lax_does(geometry):
                 np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
+@pytest.mark.usefixtures("x64")
+@given(geometry=geometries(largest_stride=1).map(lambda found: found._replace(window=(3, 3))))
+@settings(max_examples=20, deadline=None)
+def test_tiles_compute_what_lax_does(geometry):
+    geometry = geometry._replace(dilations=(1, 1))
+    if 0 in geometry.output:
+        return
+    assert winograd.fits(geometry)
+    for wanted in MAPS:
+        pair = operands(wanted, geometry)
+        found, expected = (forms.FORMS[wanted][form](geometry, *pair) for form in ("winograd", "lax"))
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
 @given(geometry=geometries(largest_stride=1))
 @settings(max_examples=40, deadline=None)
 def test_the_fourier_decomposition_is_the_sum_over_places(geometry):
@@ -77,20 +92,32 @@ def test_the_fourier_decomposition_is_the_sum_over_places(geometry):
     assert len(fourier.decompose(geometry).x) == fourier.rank(geometry)
 
 
+def errors_of(wanted, form, geometry, channels, features):
+    """The errors of a form and of the direct sum in float32, as shares of the deviation of the result."""
+    random = np.random.default_rng(0)
+    shapes = (4, *geometry.image, channels), (*geometry.window, channels, features)
+    x, kernel, y = (random.normal(size=shape) for shape in (*shapes, (4, *geometry.output, features)))
+    pair = {"output": (x, kernel), "image": (y, kernel), "kernel": (x, y)}[wanted]
+    exact = forms.FORMS[wanted]["lax"](geometry, *map(jnp.asarray, pair))
+    found = [forms.FORMS[wanted][name](geometry, *map(jnp.float32, pair)) for name in (form, "lax")]
+    return [float(np.sqrt(np.mean((each - exact) ** 2)) / exact.std()) for each in found]
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("wanted", MAPS)
 def test_fourier_products_lose_no_more_digits_than_sums_do(wanted):
-    """In float32, on the largest layer of the DCGAN, against float64."""
-    random = np.random.default_rng(0)
-    x, kernel, y = (random.normal(size=shape) for shape in ((4, 7, 7, 256), (4, 4, 256, 128), (4, 7, 7, 128)))
-    pair = {"output": (x, kernel), "image": (y, kernel), "kernel": (x, y)}[wanted]
-    exact = forms.FORMS[wanted]["lax"](LARGE, *map(jnp.asarray, pair))
-    errors = {
-        name: np.sqrt(np.mean((forms.FORMS[wanted][name](LARGE, *map(jnp.float32, pair)) - exact) ** 2))
-        for name in ("lax", "fourier")
-    }
-    assert errors["fourier"] < 3e-6 * exact.std()
-    assert errors["fourier"] < 2 * errors["lax"]
+    """On the largest layer of the DCGAN."""
+    error, direct = errors_of(wanted, "fourier", LARGE, 256, 128)
+    assert error < 3e-6
+    assert error < 2 * direct
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("wanted", MAPS)
+def test_tiles_lose_a_digit(wanted):
+    error, direct = errors_of(wanted, "winograd", WIDE, 128, 128)
+    assert error < 2e-5
+    assert error < 30 * direct
 
 
 def test_fourier_products_are_chosen_where_they_save_enough():
@@ -108,6 +135,17 @@ def test_fourier_products_are_chosen_where_they_save_enough():
     assert "fourier" not in {chosen[wanted, dtype] for wanted in MAPS for dtype in ("bfloat16", "int32")}
     small = forms.choose("cpu", "output", LARGE, (2, 7, 7, 8), (4, 4, 8, 8), dtype="float32")
     assert small == "lax"
+
+
+def test_tiles_are_chosen_where_channels_are_many():
+    def chosen(channels, dtype="float32"):
+        x, kernel = (1, 64, 96, channels), (3, 3, channels, channels)
+        geometry = WIDE._replace(image=(64, 96))
+        pairs = {"output": (x, kernel), "image": (x, kernel), "kernel": (x, x)}
+        return {forms.choose("cpu", wanted, geometry, *pairs[wanted], dtype=dtype) for wanted in MAPS}
+
+    assert chosen(256) == {"winograd"}
+    assert "winograd" not in chosen(32) | chosen(256, "bfloat16")
 
 
 @pytest.mark.usefixtures("x64")
@@ -275,8 +313,10 @@ for groups in (1, 2):
         return jax.jvp(slope, (kernel,), (kernel,))
     expected = jax.jit(gradients)(kernel, x)
     choice = forms.choose
-    for choose, pays in ((choice, 2), (choice, 1e-9), (lambda *_, **__: "lax", 2)):
-        forms.choose, forms.FOURIER_PAYS = choose, pays
+    usual, plain = forms.PAYS, lambda *_, **__: "lax"
+    fourier, winograd = ({"fourier": a, "winograd": b} for a, b in ((1e-9, 1e9), (1e9, 1e-9)))
+    for choose, pays in ((choice, usual), (choice, fourier), (choice, winograd), (plain, usual)):
+        forms.choose, forms.PAYS = choose, pays
         mesh = parallel.layout("shard_map").mesh
         mapped = jax.shard_map(gradients, mesh=mesh, in_specs=(P(), P("batch")), out_specs=P())
         for found, wanted in zip(jax.jit(mapped)(kernel, x), expected):

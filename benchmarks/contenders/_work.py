@@ -2,8 +2,10 @@
 
 The networks are those of `jaxgan.gans.dcgan` and `jaxgan.classifiers.cnn` with their default settings. One
 update of the DCGAN draws latents, makes fakes of them once, judges real and fake images once each, takes the
-gradient of both players at that point (non-saturating losses) and moves both with Adam. The peers must run
-where jaxgan is not installed, so the numbers stand here again; a test compares them with jaxgan's.
+gradient of both players at that point (non-saturating losses) and moves both with Adam. A step of a style
+transfer moves the pixels of one picture with Adam, along the gradient of the loss of `jaxgan.style.gatys`
+through the paper's VGG-19 with averages and random weights. The peers must run where jaxgan is not installed,
+so the numbers stand here again; a test compares them with jaxgan's.
 """
 
 import importlib.metadata
@@ -31,6 +33,15 @@ CNN_ADAM = {"learning_rate": 1e-3, "b1": 0.9, "b2": 0.999, "eps": 1e-7}
 CNN_PARAMETERS = 225_034
 
 IMAGE_SHAPE = (28, 28, 1)
+
+VGG_DEPTH = 19
+VGG_STACKS = (2, 2, 4, 4, 4)
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CONTENT_LAYERS = ("relu3_1",)
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 1.0, 60.0, 1.0
+GATYS_ADAM = {"learning_rate": 0.02, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
+PICTURE_SHAPE = (256, 384, 3)
 
 
 class Sizes(NamedTuple):
@@ -72,7 +83,12 @@ class Sizes(NamedTuple):
 
 def sizes(case: Mapping[str, Any]) -> Sizes:
     """Reads the widths of the DCGAN from a case: those of the paper's networks unless it says otherwise."""
-    return Sizes(int(case["options"].get("features") or 64))
+    return Sizes(features(case))
+
+
+def features(case: Mapping[str, Any]) -> int:
+    """Reads the width of a network next to the image: the papers' 64 unless a case says otherwise."""
+    return int(case["options"].get("features") or 64)
 
 
 def check_parameters(found: Mapping[str, int], expected: Mapping[str, int]) -> None:
@@ -133,3 +149,11 @@ def batch(work: str, count: int) -> dict[str, Any]:
     if work == "dcgan":
         return {"image": 2 * images - 1}
     return {"image": images, "label": random.integers(CLASSES, size=count, dtype=np.int32)}
+
+
+def pictures() -> tuple[Any, Any]:
+    """Makes a synthetic content and style, f32[1, H, W, 3] in [0, 1] each."""
+    import numpy as np
+
+    first, second = np.random.default_rng(0).random((2, 1, *PICTURE_SHAPE), dtype=np.float32)
+    return first, second

@@ -29,6 +29,8 @@ DTYPES = ("float32", "bfloat16", "float64")
 PARALLEL = ("jit", "pmap", "shard_map", "none")
 EPOCH = "-epoch"
 """What follows the name of a model where the work is a whole epoch of `jaxgan.loop.fit`."""
+GATYS = "gatys"
+"""The work that trains no model: a step of a style transfer."""
 NAMES = {"float32": "f32", "bfloat16": "bf16", "float64": "f64"}
 
 Arrays = dict[str, Any]
@@ -51,6 +53,11 @@ def prepare(case: dict[str, Any]) -> dict[str, Any]:
 
     from jaxgan import parallel
 
+    if case["work"] == GATYS:
+        from . import _jaxgan_gatys
+
+        prepared = _jaxgan_gatys.prepare(case, {"load": time.perf_counter() - began})
+        return {**prepared, "memory": {"peak": peak()}, "versions": versions()}
     name, whole_epoch = case["work"].removesuffix(EPOCH), case["work"].endswith(EPOCH)
     model, config = configuration(name, options)
     if whole_epoch:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 PACKAGES = ("torch", "numpy")
-WORKS = ("dcgan", "cnn")
+WORKS = ("dcgan", "cnn", "gatys")
 
 
 def prepare(case: Mapping[str, Any], *, compiled: bool = False) -> dict[str, Any]:
@@ -25,6 +25,7 @@ def prepare(case: Mapping[str, Any], *, compiled: bool = False) -> dict[str, Any
     start = time.perf_counter()
     import torch
 
+    from . import _torch_gatys
     from . import _work as work
 
     torch.set_num_threads(work.threads(case))
@@ -33,7 +34,7 @@ def prepare(case: Mapping[str, Any], *, compiled: bool = False) -> dict[str, Any
     device = _device(case, work)
     wrap = torch.compile if compiled else _same
     with torch.device(device):
-        update = {"dcgan": _dcgan, "cnn": _cnn}[case["work"]](case, work, wrap)
+        update = {"dcgan": _dcgan, "cnn": _cnn, "gatys": _torch_gatys.update}[case["work"]](case, work, wrap)
 
     def step() -> dict[str, float]:
         losses = update()

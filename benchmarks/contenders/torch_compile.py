@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 PACKAGES = ("torch", "numpy")
-WORKS = ("dcgan", "cnn")
+WORKS = ("dcgan", "cnn", "gatys")
 
 
 def prepare(case: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""``python -m jaxgan.cli``."""
+"""``python -m jaxgan.cli``, the same as ``jaxgan``."""
 
 import sys
 
-from jaxgan.cli import main
+from jaxgan.cli import console
 
-sys.exit(main())
+sys.exit(console())

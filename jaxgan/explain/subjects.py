@@ -52,7 +52,7 @@ def from_files(run: runs.Run, request: Request) -> Subjects | None:
         data.to_range(pixels, config.value_range),
         tuple(path.name for path in request.images),
         np.full(len(pixels), label, np.int32),
-        _numbered(run),
+        _named(run),
     )
 
 
@@ -73,7 +73,7 @@ def from_data(run: runs.Run, count: int, *, named: str = "test") -> Subjects:
     labels = found.get("label", np.full(len(places), -1, np.int32))
     titles = tuple(f"{named} {place}" for place in places)
     pixels = data.to_range(found["image"], run.settings.model.value_range)
-    return Subjects(pixels, titles, labels, images.classes or _numbered(run))
+    return Subjects(pixels, titles, labels, images.classes or _named(run))
 
 
 def from_generator(run: runs.Run, state: PyTree, seeds: np.ndarray, label: int | None) -> Subjects:
@@ -91,7 +91,7 @@ def from_generator(run: runs.Run, state: PyTree, seeds: np.ndarray, label: int |
     labels = None if classes is None else label_of(len(seeds), classes, label)
     images = runs.draw(gan, state, seeds, labels)
     known = np.full(len(seeds), -1, np.int32) if labels is None else labels
-    return Subjects(images, tuple(f"drawn, seed {seed}" for seed in seeds), known, _numbered(run))
+    return Subjects(images, tuple(f"drawn, seed {seed}" for seed in seeds), known, _named(run))
 
 
 def label_of(count: int, classes: int, label: int | None) -> np.ndarray:
@@ -103,8 +103,11 @@ def label_of(count: int, classes: int, label: int | None) -> np.ndarray:
     return (np.arange(count) % classes if label is None else np.full(count, label)).astype(np.int32)
 
 
-def _numbered(run: runs.Run) -> tuple[str, ...]:
-    return tuple(map(str, range(zoo.num_classes(run.settings.model) or 0)))
+def _named(run: runs.Run) -> tuple[str, ...]:
+    """Gives the classes the names that they had in training; numbers where they had none."""
+    count = zoo.num_classes(run.settings.model) or 0
+    names = run.folder.read_config().get("class_names") or []
+    return tuple(map(str, names if len(names) == count else range(count)))
 
 
 def _is_told(run: runs.Run) -> bool:

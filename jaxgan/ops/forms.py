@@ -1,11 +1,12 @@
 """How the three maps of a convolution are computed: the forms, and the one table that chooses among them.
 
-Every form gives the same result but for rounding (see `jaxgan.ops.fourier` for its own). Which one is fast
-depends on the compiler. GPU and TPU want the plain form of `jax.lax`. XLA on CPU has fast paths for canonical
-convolutions (NHWC images, HWIO kernels, nothing spread or reversed) and for matrix products, and naive loops
-for much of what differentiation makes of the plain form: inside ``scan``, ``while`` and ``cond`` that takes
-10 to 180 times as long as outside, where the forms below take about as long as there. Where images are small
-and channels many, products of Fourier coefficients need fewer multiplications.
+Every form gives the same result but for rounding (see `jaxgan.ops.fourier` and `jaxgan.ops.winograd` for
+theirs). Which one is fast depends on the compiler. GPU and TPU want the plain form of `jax.lax`. XLA on CPU
+has fast paths for canonical convolutions (NHWC images, HWIO kernels, nothing spread or reversed) and for
+matrix products, and naive loops for much of what differentiation makes of the plain form: inside ``scan``,
+``while`` and ``cond`` that takes 10 to 180 times as long as outside, where the forms below take about as long
+as there. Where channels are many, products of Fourier coefficients (of small images) or of tiles need fewer
+multiplications.
 ``python -m benchmarks ops`` measures them.
 """
 
@@ -17,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import batch_axis
-from jaxgan.ops import fourier
+from jaxgan.ops import fourier, winograd
 from jaxgan.ops.geometry import Geometry
 from jaxgan.typing import Array
 
@@ -25,6 +26,8 @@ _CANONICAL = ("NHWC", "HWIO", "NHWC")
 
 
 Form = Callable[[Geometry, Array, Array], Array]
+_SAVING = {"fourier": fourier, "winograd": winograd}
+"""The forms that take fewer multiplications than the direct sum, and say how many times fewer."""
 
 
 def result_shape(
@@ -49,6 +52,8 @@ def fits(wanted: str, form: str, geometry: Geometry) -> bool:
         return form in ("lax", "blocks")
     if form == "blocks":
         return False
+    if form == "winograd":
+        return winograd.fits(geometry)
     if form == "fourier" or (wanted, form) == ("image", "canonical"):
         return geometry.strides == (1, 1)
     return form != "product" or geometry.dilations == (1, 1)
@@ -96,15 +101,17 @@ def choose(
     if geometry.groups > 1:
         return "blocks" if geometry.groups <= FEW_GROUPS[wanted] else "lax"
     precise = jnp.issubdtype(dtype, jnp.inexact) and jnp.dtype(dtype).itemsize >= 4  # no half, no integers
-    if precise and fourier.saving(geometry, *_sizes(wanted, left, right)) >= FOURIER_PAYS:
-        return "fourier"
+    savings = {name: each.saving(geometry, *_sizes(wanted, left, right)) for name, each in _SAVING.items()}
+    paying = [name for name, saving in savings.items() if precise and saving >= PAYS[name]]
+    if paying:
+        return max(paying, key=savings.__getitem__)
     if wanted != "image" and left[3] <= FEW_CHANNELS and math.prod(geometry.window) * left[3] <= MOST_TAPS:
         return "patches"
     if wanted != "image":
         return "lax" if wanted == "output" else "canonical"
-    if geometry.strides == (1, 1):
-        return "canonical"
-    return "product" if geometry.dilations == (1, 1) else "lax"
+    if geometry.dilations == (1, 1) and (geometry.strides != (1, 1) or right[2] <= FEW_CHANNELS):
+        return "product"
+    return "canonical" if geometry.strides == (1, 1) else "lax"
 
 
 def _output_lax(geometry: Geometry, x: Array, kernel: Array) -> Array:
@@ -139,22 +146,11 @@ def _zeros(shape: tuple[int, ...], like: Array) -> Array:
 
 def _image_canonical(geometry: Geometry, y: Array, kernel: Array) -> Array:
     """For stride 1: a convolution with the kernel turned by 180 degrees."""
-    pads = []
-    for axis in (0, 1):
-        before = geometry.reach(axis) - geometry.pads[axis][0]
-        pads.append((before, geometry.image[axis] - y.shape[axis + 1] + geometry.reach(axis) - before))
-    return jax.lax.conv_general_dilated(
-        y,
-        kernel[::-1, ::-1].swapaxes(2, 3),
-        window_strides=(1, 1),
-        padding=pads,
-        rhs_dilation=geometry.dilations,
-        dimension_numbers=_CANONICAL,
-    )
+    return _output_lax(geometry.transposed, y, kernel[::-1, ::-1].swapaxes(2, 3))
 
 
 def _image_product(geometry: Geometry, y: Array, kernel: Array) -> Array:
-    """For strides: every pixel times every tap in one matrix product, then overlapping tiles are added."""
+    """Every pixel times every tap in one matrix product, then overlapping tiles are added."""
     count, height, width, _ = y.shape
     (rows, columns), channels = geometry.strides, kernel.shape[2]
     kernel = _divisible(kernel, geometry.strides)
@@ -266,6 +262,7 @@ FORMS: dict[str, dict[str, Form]] = {
         "lax": _output_lax,
         "patches": _output_patches,
         "fourier": fourier.output,
+        "winograd": winograd.output,
         "blocks": _output_blocks,
     },
     "image": {
@@ -273,6 +270,7 @@ FORMS: dict[str, dict[str, Form]] = {
         "canonical": _image_canonical,
         "product": _image_product,
         "fourier": fourier.image,
+        "winograd": winograd.image,
         "blocks": _image_blocks,
     },
     "kernel": {
@@ -280,13 +278,15 @@ FORMS: dict[str, dict[str, Form]] = {
         "canonical": _kernel_canonical,
         "patches": _kernel_patches,
         "fourier": fourier.kernel,
+        "winograd": winograd.kernel,
         "blocks": _kernel_blocks,
     },
 }
 """For each map the forms that compute it, by name."""
 
 FEW_CHANNELS = 4
-"""Up to how many channels of an image the form "patches" is the fastest on CPU; measured."""
+"""Up to how many channels of an image the form "patches" is the fastest on CPU, or "product" where the image
+is wanted and strides are 1; measured."""
 
 MOST_TAPS = 64
 """Up to how many numbers under a window, of all its channels, "patches" may write out."""
@@ -297,5 +297,5 @@ FEW_GROUPS = {"output": 4, "image": 64, "kernel": 64}
 FEW_MEMBERS = 8
 """Up to how many members are written out on CPU, one after the other; more of them run in a loop."""
 
-FOURIER_PAYS = 2.0
-"""From which saving of multiplications on the form "fourier" is the fastest on CPU; measured."""
+PAYS = {"fourier": 2.0, "winograd": 2.8}
+"""From which saving of multiplications on a form that saves some is the fastest on CPU; measured."""

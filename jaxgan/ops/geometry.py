@@ -40,6 +40,17 @@ class Geometry(NamedTuple):
         )
         return height, width
 
+    @property
+    def transposed(self) -> "Geometry":
+        """What goes back from outputs to an image, with the kernel turned by 180 degrees; for strides of 1.
+
+        >>> Geometry(image=(5, 5), window=(3, 3)).transposed.pads
+        ((2, 2), (2, 2))
+        """
+        before = [self.reach(axis) - self.pads[axis][0] for axis in (0, 1)]
+        after = [self.image[i] - self.output[i] + self.reach(i) - before[i] for i in (0, 1)]
+        return self._replace(image=self.output, pads=((before[0], after[0]), (before[1], after[1])))
+
     def reach(self, axis: int) -> int:
         """How far the dilated kernel extends beyond its first tap."""
         return (self.window[axis] - 1) * self.dilations[axis]

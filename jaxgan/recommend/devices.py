@@ -12,7 +12,7 @@ from jaxgan.validation import require
 
 
 class Published(NamedTuple):
-    """A maker's data sheet.
+    """A maker's data sheet: NVIDIA's, and those of Cloud TPU (docs.cloud.google.com/tpu).
 
     Attributes:
         name: the device.
@@ -46,16 +46,16 @@ class Base(NamedTuple):
 
 
 PUBLISHED = {
-    "h100": Published("NVIDIA H100 SXM", "h100", 494.5e12, 3.35e12, 80 * 10**9),
-    "h200": Published("NVIDIA H200", "h100", 494.5e12, 4.8e12, 141 * 10**9),
+    "h100": Published("NVIDIA H100 SXM", "h100", 494.7e12, 3.35e12, 80 * 10**9),
+    "h200": Published("NVIDIA H200", "h100", 494.7e12, 4.8e12, 141 * 10**9),
     "a100": Published("NVIDIA A100 80GB SXM", "h100", 156e12, 2.039e12, 80 * 10**9),
     "l4": Published("NVIDIA L4", "h100", 60e12, 0.3e12, 24 * 10**9),
     "t4": Published("NVIDIA T4", "h100", 8.1e12, 0.32e12, 16 * 10**9),
     "v100": Published("NVIDIA V100 SXM2", "h100", 15.7e12, 0.9e12, 16 * 10**9),
     "tpu-v4": Published("TPU v4, one chip", "tpu-v5e", 275e12, 1.2e12, 32 * 10**9),
-    "tpu-v5e": Published("TPU v5e, one chip", "tpu-v5e", 197e12, 0.81e12, 16 * 10**9),
+    "tpu-v5e": Published("TPU v5e, one chip", "tpu-v5e", 197e12, 0.819e12, 16 * 10**9),
     "tpu-v5p": Published("TPU v5p, one chip", "tpu-v5e", 459e12, 2.765e12, 95 * 10**9),
-    "tpu-v6e": Published("TPU v6e, one chip", "tpu-v5e", 918e12, 1.64e12, 32 * 10**9),
+    "tpu-v6e": Published("TPU v6e, one chip", "tpu-v5e", 918e12, 1.638e12, 32 * 10**9),
 }
 BASES = {
     "h100": Base(23.6e12, 1.5e-3, "measured: a DCGAN step, 1.5 ms (peers-gpu.json)"),

@@ -72,12 +72,25 @@ def gram(maps: Array, mask: Array | None = None) -> Array:
     count, height, width, channels = maps.shape
     places = height * width
     flat = maps.reshape(count, places, channels)
-    weighed, total = flat, jnp.full((count, 1, 1), places, maps.dtype)
+    total = jnp.full((count, 1, 1), places, maps.dtype)
     if mask is not None:
         shares = ops.adaptive_avg_pool2d(mask, size=(height, width)).reshape(count, places, 1)
-        weighed, total = flat * shares, jnp.maximum(shares.sum(1, keepdims=True), SMALLEST)
+        flat, total = flat * jnp.sqrt(shares), jnp.maximum(shares.sum(1, keepdims=True), SMALLEST)
     # image by image, as products of batches of matrices take the CPU twice as long
-    return jax.lax.map(lambda pair: pair[0].T @ pair[1], (weighed, flat)) / total
+    return jax.lax.map(_square, flat) / total
+
+
+@jax.custom_jvp
+def _square(rows: Array) -> Array:
+    """Multiplies the transpose of f[P, C] with itself: f[C, C]."""
+    return rows.T @ rows
+
+
+@_square.defjvp
+def _square_slope(rows: tuple[Array], change: tuple[Array]) -> tuple[Array, Array]:
+    """Its derivative: a matrix and its transpose, so that reverse mode takes one product and not two."""
+    half = rows[0].T @ change[0]
+    return _square(rows[0]), half + half.T
 
 
 def distance(found: Array, wanted: Array) -> Array:
