@@ -205,6 +205,21 @@ RESNET20, RESNET32, RESNET44, RESNET56 = (
     )
     for depth in (20, 32, 44, 56)
 )
+FASHION = Recipe(
+    dataclasses.replace(
+        RESNET20.config,
+        optimizer=Adam(
+            learning_rate=4e-3, weight_decay=0.02, schedule="cosine", schedule_steps=1900, warmup=150
+        ),
+    ),
+    batch_size=128,
+    steps=1900,
+    data="idx:fashion-mnist",
+    images=60_000,
+    score=0.9245,
+)
+"""The thin twenty layers on Fashion-MNIST, from the folder of its four files: four passes, 11 minutes on two
+cores of an Intel Xeon."""
 LARGEST_SIDE = 224
 """The images that it was made for have sides up to this, as of ImageNet in the paper."""
 RECIPE = RESNET18
