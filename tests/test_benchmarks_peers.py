@@ -248,7 +248,8 @@ class TestFlags:
 
 
 def test_jaxgan_styles_as_its_peers_do():
-    rows = peers.measure_peers([case("jaxgan", "gatys", features=2)], Timing(rounds=1, repeats=1, warmup=0))
+    timing = Timing(rounds=1, repeats=1, warmup=0)
+    rows = peers.measure_peers([case("jaxgan", "gatys", features=2)], timing, {})
     assert rows[0].status == "ok", rows[0].message
     assert rows[0].images == 1
     assert rows[0].flops is None

@@ -34,7 +34,8 @@ def prepare(case: Mapping[str, Any], phases: dict[str, float]) -> dict[str, Any]
     state = stylizer.init(content)
     phases["load"] += time.perf_counter() - began
     began = time.perf_counter()
-    compiled = parallel.compile_function(stylizer.step).lower(state, wanted).compile()
+    jitted: Any = parallel.compile_function(stylizer.step)
+    compiled = jitted.lower(state, wanted).compile()
     phases["compile"] = time.perf_counter() - began
 
     def step() -> None:
