@@ -25,6 +25,11 @@ MODELS = {
     "told": ("dcgan", {**GAN, "num_classes": 10, "conditioning": "auxiliary"}),
     "vgg": ("vgg11", SMALL),
     "resnet": ("resnet20", SMALL),
+    "pix2pix": ("pix2pix", {"image_size": (16, 16), "depth": 2, "features": 2, "patch_features": 2}),
+    "cyclegan": (
+        "cyclegan",
+        {"image_size": (16, 16), "features": 2, "blocks": 1, "patch_features": 2, "patch_halvings": 1},
+    ),
     **{name: (name, GAN) for name in ("dcgan", "wgan_gp", "sngan", "sagan", "r3gan")},
 }
 
@@ -90,6 +95,12 @@ METHODS = [
     pytest.param("told", "maximize", ["--layer", "Dense_0"], marks=pytest.mark.slow),
     pytest.param("told", "neighbors", ["--seeds", "0-2", "--label", "4"], marks=pytest.mark.slow),
     ("told", "generator", ["--seeds", "3", "--label", "4"]),
+    ("told", "filters", ["--network", "generator"]),
+    ("pix2pix", "features", []),
+    ("pix2pix", "features", ["--network", "discriminator"]),
+    ("cyclegan", "features", ["--network", "b_to_a"]),
+    pytest.param("cyclegan", "features", ["--network", "discriminator_a"], marks=pytest.mark.slow),
+    ("cyclegan", "filters", ["--network", "discriminator_b"]),
 ]
 
 
@@ -298,6 +309,19 @@ def test_pictures_of_any_kind_are_brought_to_what_the_model_takes(begun, tmp_pat
             ["image.png"],
             "--label is missing: a GAN with classes must be told the class of the images",
         ),
+        (
+            "pix2pix",
+            [],
+            "pix2pix, which has no classes or latents; the methods for it are features, ",
+        ),
+        ("cyclegan", ["--method", "generator"], "the methods for it are features, filters, layers"),
+        (
+            "cyclegan",
+            ["--method", "filters", "--network", "a"],
+            "--network is 'a'; it must be one of a_to_b, b_to_a, discriminator_b, discriminator_a",
+        ),
+        ("dcgan", ["--method", "features", "--network", "generator"], "--network generator: features are"),
+        ("cnn", ["--method", "filters", "--network", "network"], "filters of a run of cnn takes no network"),
         ("cnn", ["none.png"], "none.png cannot be read: No such file or directory"),
         (
             "cnn",

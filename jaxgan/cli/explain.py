@@ -26,6 +26,8 @@ class Flags:
         method: what is shown, see above; saliency,smoothgrad,integrated,gradcam by default.
         layer: the layer of gradcam, features, filters, maximize, neighbors or generator; --method layers
             lists them. By default one that suits, or several.
+        network: whose features or filters, by the names of --method layers: one of a translator's networks,
+            by default the one that translates from A to B, or of a GAN's, by default the discriminator.
         label: the class whose score is explained or raised, the predicted one by default; for a GAN with
             classes, the class of the images.
         count: how many test images, instead of those that suit the method.
@@ -37,6 +39,7 @@ class Flags:
     images: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     method: str = ",".join(explain.ATTRIBUTIONS)
     layer: str | None = None
+    network: str | None = None
     label: Annotated[int | None, tyro.conf.arg(aliases=("--class",))] = None
     count: int | None = None
     seeds: str | None = None
@@ -54,6 +57,7 @@ def run(arguments: list[str]) -> int:
         seeds=None if flags.seeds is None else parse_seeds(flags.seeds),
         layer=flags.layer,
         label=flags.label,
+        network=flags.network,
     )
     opened = runs.open_run(flags.run)
     if request.methods == ("layers",):

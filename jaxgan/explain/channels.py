@@ -8,8 +8,9 @@ from jaxgan import interpret, parallel
 from jaxgan.explain.attributions import cam_layer
 from jaxgan.explain.figures import Column, Strip, save_panels, save_strips
 from jaxgan.explain.scene import Scene
-from jaxgan.explain.subjects import label_of
+from jaxgan.explain.subjects import from_data, label_of
 from jaxgan.interpret import Score
+from jaxgan.steps import Translator
 from jaxgan.steps.draws import draw_labels, draw_latents
 from jaxgan.typing import Array, PyTree
 
@@ -29,9 +30,19 @@ LOGIT_VARIATION, CHANNEL_VARIATION = 0.2, 0.002
 def features(scene: Scene) -> list[str]:
     """Draws the maps that layers make of one image."""
     subjects = scene.files or scene.real(1)
-    name = subjects.titles[0]
-    inputs = (subjects.images[:1], *scene.told(subjects.labels[:1]))
-    return _layers(scene, f"what the {scene.player.name} sees in {name}", inputs)
+    image, about = subjects.images[:1], f"what the {scene.player.name} sees in {subjects.titles[0]}"
+    if scene.player.inputs[0].shape[-1] > image.shape[-1]:  # a judge that sees the source beside
+        image, about = _beside(scene), f"{about}, beside its translation"
+    return _layers(scene, about, (image, *scene.told(subjects.labels[:1])))
+
+
+def _beside(scene: Scene) -> np.ndarray:
+    """Puts an image of A and its translation into channels of their own: f32[1, H, W, 2 C]."""
+    translator = scene.run.model.build(scene.run.settings.model)
+    assert isinstance(translator, Translator)
+    source = scene.files or from_data(scene.run, 1)
+    made = parallel.compile_function(translator.translate)(scene.state, source.images[:1])
+    return np.concatenate([source.images[:1], np.asarray(made)], axis=-1)
 
 
 def generator(scene: Scene) -> list[str]:
@@ -56,13 +67,22 @@ def _layers(scene: Scene, about: str, inputs: "list[Array] | tuple[np.ndarray, .
     outputs, found = jax.device_get(parallel.compile_function(work)(scene.player.variables, *inputs))
     shapes = scene.player.layers
     names = interpret.last_of_each_shape(shapes) if layer is None else [layer]
-    image = outputs if scene.player.name == "generator" else inputs[0]
-    strips = [Strip("the image", scene.shown(np.asarray(image)), 1)]
     maps = [_strip(name, found[name][0], alone=layer is not None) for name in names]
-    strips = [*maps, *strips] if scene.player.name == "generator" else [*strips, *maps]
+    given = _images(scene, np.asarray(inputs[0]), "the image", "its translation")
+    made = _images(scene, np.asarray(outputs), "its translation" if scene.translates else "the image")
+    strips = [*given, *maps, *made]
     note = "channels by how much they vary within the image, most first"
     save_strips(scene.out, f"{scene.title}, {about}", strips, note=note)
     return [strip.title for strip in maps]
+
+
+def _images(scene: Scene, array: np.ndarray, *titles: str) -> list[Strip]:
+    """Makes strips of images, perhaps several in channels of their own; none of what has another shape."""
+    height, width, channels = scene.run.settings.model.image_shape
+    if array.shape[1:3] != (height, width) or array.ndim != 4:
+        return []
+    parts = np.split(scene.shown(array), array.shape[3] // channels, axis=3)
+    return [Strip(title, part, 1) for title, part in zip(titles, parts, strict=False)]
 
 
 def _strip(name: str, output: np.ndarray, *, alone: bool) -> Strip:

@@ -7,26 +7,29 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import interpret, runs, zoo
-from jaxgan.steps import Classifier, Translator
-from jaxgan.steps.average import averaged
+from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps.average import Averages, averaged
+from jaxgan.steps.state import NetState, TranslatorState
 from jaxgan.typing import PyTree
-from jaxgan.validation import InputError
 
 
 class Player(NamedTuple):
     """A network with its variables.
 
     Attributes:
-        name: ``"network"`` of a classifier, ``"generator"`` or ``"discriminator"``.
+        name: ``"network"`` of a classifier, ``"generator"`` or ``"discriminator"``, or what else the model
+            calls it.
         network: it itself.
         variables: its arrays, or their shapes and dtypes.
         inputs: the shapes and dtypes of one image (or latent), and of its label if it is told one.
+        takes: which images of two domains it takes: ``"image"``, those of A, or ``"target"``, those of B.
     """
 
     name: str
     network: linen.Module
     variables: PyTree
     inputs: tuple[jax.ShapeDtypeStruct, ...]
+    takes: str = "image"
 
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
@@ -41,41 +44,44 @@ class Player(NamedTuple):
 
 
 def open_players(run: runs.Run, state: PyTree | None = None) -> dict[str, Player]:
-    """Names the networks of a run: that of a classifier, or generator and discriminator.
+    """Names the networks of a run: that of a classifier, or those that draw and translate, then their judges.
 
     Averaged ones are taken where there are any, as for samples and predictions.
 
     Args:
         run: the run.
         state: its state; without it, shapes and dtypes take the place of arrays.
-
-    Raises:
-        InputError: it is a run of a translator, which has networks in two directions.
     """
     config = run.settings.model
     trainable = run.model.build(config)
-    if isinstance(trainable, Translator):
-        raise InputError(
-            f"{run.folder.path} is a run of {run.model.name}, which translates images; jaxgan explain looks "
-            "into classifiers and into GANs that draw images"
-        )
     if state is None:
         state = jax.eval_shape(trainable.init, jax.random.key(0))
-    variables: dict[str, Any] = {}
-    if isinstance(trainable, Classifier):
-        variables["network"] = averaged(state, state.network)
-        classes = None
+    takes = ["image", "image"]
+    if isinstance(trainable, Translator):
+        directions = trainable.directions
+        nets = [_averaged(state, direction) for direction in directions]
+        nets += [state.discriminators[direction] for direction in directions]
+        takes = ["image", "target"][: len(directions)] + ["target", "image"][: len(directions)]
+    elif isinstance(trainable, Classifier):
+        nets = [averaged(state, state.network)]
     else:
-        variables["generator"] = averaged(state, state.generator)
-        variables["discriminator"] = state.discriminator
-        classes = zoo.num_classes(config)
+        nets = [averaged(state, state.generator), state.discriminator]
+    classes = zoo.num_classes(config) if isinstance(trainable, GAN) else None
     told = () if classes is None else (jax.ShapeDtypeStruct((1,), jnp.int32),)
     return {
         name: Player(
             name,
             network,
-            {"params": variables[name].params, **variables[name].model_state},
+            {"params": net.params, **net.model_state},
             (jax.ShapeDtypeStruct((1, *shape), jnp.float32), *told),
+            taken,
         )
-        for name, (network, shape) in run.model.networks(config).items()
+        for (name, (network, shape)), net, taken in zip(
+            run.model.networks(config).items(), nets, takes, strict=False
+        )
     }
+
+
+def _averaged(state: TranslatorState, direction: str) -> Averages | NetState:
+    params = state.ema_params[direction]
+    return Averages(params, state.ema_model_state[direction]) if params else state.generators[direction]

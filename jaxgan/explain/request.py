@@ -19,13 +19,15 @@ class Method(NamedTuple):
 
     Attributes:
         shows: what it shows.
-        uses: what may be chosen: images, count, seeds, layer, label.
+        uses: what may be chosen: images, count, seeds, layer, label, network.
         player: whom it looks at where that is not the classifier or the discriminator.
+        translators: whether it can look at networks that translate images, and at their judges.
     """
 
     shows: str
     uses: frozenset[str]
     player: str | None = None
+    translators: bool = False
 
 
 _SEEN = frozenset({"images", "count", "seeds", "label"})
@@ -34,8 +36,10 @@ METHODS = {
     "smoothgrad": Method("the same, averaged over images with noise", _SEEN),
     "integrated": Method("integrated gradients: what each pixel adds to the score", _SEEN),
     "gradcam": Method("Grad-CAM: where a layer finds what speaks for the score", _SEEN | {"layer"}),
-    "features": Method("feature maps of one image", frozenset({"images", "layer", "label"})),
-    "filters": Method("the kernels of a convolution", frozenset({"layer"})),
+    "features": Method(
+        "feature maps of one image", frozenset({"images", "layer", "label", "network"}), translators=True
+    ),
+    "filters": Method("the kernels of a convolution", frozenset({"layer", "network"}), translators=True),
     "maximize": Method(
         "images that raise a class, or the channels of a layer", frozenset({"layer", "label"})
     ),
@@ -43,7 +47,7 @@ METHODS = {
     "generator": Method(
         "what each layer of a generator draws", frozenset({"seeds", "layer", "label"}), "generator"
     ),
-    "layers": Method("the names of the layers, with shapes, as text", frozenset()),
+    "layers": Method("the names of the layers, with shapes, as text", frozenset(), translators=True),
 }
 ATTRIBUTIONS = ("saliency", "smoothgrad", "integrated", "gradcam")
 """The methods that stand side by side in one picture."""
@@ -60,6 +64,7 @@ class Request:
         seeds: uint32[n], of the images that a GAN draws; those that suit the method by default.
         layer: its name; one that suits the method by default.
         label: the class whose score is explained (the predicted one by default), or that a GAN draws.
+        network: which network is looked at, where that may be chosen.
     """
 
     methods: tuple[str, ...]
@@ -68,6 +73,7 @@ class Request:
     seeds: np.ndarray | None = None
     layer: str | None = None
     label: int | None = None
+    network: str | None = None
 
     def __post_init__(self) -> None:
         for method in self.methods:
@@ -82,13 +88,14 @@ class Request:
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """What was chosen of images, count, seeds, layer and label."""
+        """What was chosen of images, count, seeds, layer, label and network."""
         given = {
             "images": bool(self.images),
             "count": self.count is not None,
             "seeds": self.seeds is not None,
             "layer": self.layer is not None,
             "label": self.label is not None,
+            "network": self.network is not None,
         }
         return tuple(name for name, is_given in given.items() if is_given)
 
@@ -107,15 +114,26 @@ def check(request: Request, run: runs.Run, players: dict[str, Player]) -> str:
     Raises:
         InputError: a method, layer, label or other choice that does not suit.
     """
-    fitting = [name for name, method in METHODS.items() if method.player in (None, *players)]
+    translates = zoo.domains(run.settings.model) is not None
+    fitting = [
+        name
+        for name, method in METHODS.items()
+        if (method.translators if translates else method.player in (None, *players))
+    ]
     for name in request.methods:
         if name not in fitting:
+            lacks = "classes or latents" if translates else METHODS[name].player
             raise InputError(
                 f"--method {name}: {run.folder.path} is a run of {run.model.name}, which has no "
-                f"{METHODS[name].player}; the methods for it are {', '.join(fitting)}"
+                f"{lacks}; the methods for it are {', '.join(fitting)}"
             )
-    _check_choices(request, run, is_gan="generator" in players)
-    name = METHODS[request.methods[0]].player or next(reversed(players))
+    is_gan = run.model.folder == "gans" and not translates
+    _check_choices(request, run, is_gan=is_gan)
+    usual = next(iter(players)) if translates else next(reversed(players))
+    name = request.network or METHODS[request.methods[0]].player or usual
+    require(name in players, "--network", name, "one of " + ", ".join(players))
+    if "features" in request.methods and is_gan and name == "generator":
+        raise InputError("--network generator: features are those of an image; see --method generator")
     if request.layer is not None:
         _check_layer(request.methods, request.layer, players[name])
     return name
@@ -131,7 +149,7 @@ def _check_layer(methods: tuple[str, ...], layer: str, player: Player) -> None:
 
 def _check_choices(request: Request, run: runs.Run, *, is_gan: bool) -> None:
     classes = zoo.num_classes(run.settings.model)
-    uses = _uses(request.methods, is_gan=is_gan, classes=classes)
+    uses = _uses(request.methods, run)
     words = ",".join(request.methods)
     for name in request.chosen:
         if name not in uses:
@@ -155,12 +173,15 @@ def _check_choices(request: Request, run: runs.Run, *, is_gan: bool) -> None:
         )
 
 
-def _uses(methods: tuple[str, ...], *, is_gan: bool, classes: int | None) -> frozenset[str]:
-    """What may be chosen of images, count, seeds, layer and label."""
+def _uses(methods: tuple[str, ...], run: runs.Run) -> frozenset[str]:
+    """What may be chosen of images, count, seeds, layer, label and network."""
+    config = run.settings.model
     uses = frozenset().union(*(METHODS[name].uses for name in methods))
-    if not is_gan:  # whose classes are explained or raised
+    if zoo.domains(config) is not None:
+        return uses - {"seeds", "label"}
+    if run.model.folder == "classifiers":  # whose classes are explained or raised
         scored = set(methods) <= {*ATTRIBUTIONS, "maximize"}
-        return uses - {"seeds"} if scored else uses - {"seeds", "label"}
+        return uses - ({"seeds", "network"} if scored else {"seeds", "network", "label"})
     if "neighbors" in methods:
         uses -= {"count"}
-    return uses if classes is not None else uses - {"label"}
+    return uses if zoo.num_classes(config) is not None else uses - {"label"}

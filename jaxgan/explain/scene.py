@@ -46,8 +46,13 @@ class Scene(NamedTuple):
 
     @property
     def is_gan(self) -> bool:
-        """Whether the run is one of a GAN."""
-        return self.player.name != "network"
+        """Whether the run is one of a GAN that draws images."""
+        return self.run.model.folder == "gans" and not self.translates
+
+    @property
+    def translates(self) -> bool:
+        """Whether the run is one of a translator."""
+        return zoo.domains(self.run.settings.model) is not None
 
     @property
     def is_told(self) -> bool:
@@ -65,7 +70,8 @@ class Scene(NamedTuple):
 
     def real(self, count: int) -> Subjects:
         """Test images."""
-        found = from_data(self.run, count, named="real, test" if self.is_gan else "test")
+        named = "real, test" if self.is_gan else "test"
+        found = from_data(self.run, count, named=named, takes=self.player.takes)
         label = self.request.label
         if self.is_told and label is not None:
             found = found._replace(labels=np.full_like(found.labels, label))

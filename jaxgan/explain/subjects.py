@@ -56,13 +56,14 @@ def from_files(run: runs.Run, request: Request) -> Subjects | None:
     )
 
 
-def from_data(run: runs.Run, count: int, *, named: str = "test") -> Subjects:
+def from_data(run: runs.Run, count: int, *, named: str = "test", takes: str = "image") -> Subjects:
     """Takes so many of the run's test images, at even distances, so that all classes are met.
 
     Args:
         run: the run.
         count: how many; all, if there are fewer.
         named: what stands before their numbers.
+        takes: which of two domains: ``"image"`` or ``"target"``.
 
     Raises:
         InputError: the data cannot be read.
@@ -72,7 +73,7 @@ def from_data(run: runs.Run, count: int, *, named: str = "test") -> Subjects:
     found = images.read(places)
     labels = found.get("label", np.full(len(places), -1, np.int32))
     titles = tuple(f"{named} {place}" for place in places)
-    pixels = data.to_range(found["image"], run.settings.model.value_range)
+    pixels = data.to_range(found[takes], run.settings.model.value_range)
     return Subjects(pixels, titles, labels, images.classes or _named(run))
 
 
