@@ -157,3 +157,18 @@ def test_a_normalising_block_has_no_biases_and_knows_the_class():
     params["ConditionalBatchNorm_0"]["bias"] = jnp.array([[0.0] * 3, [1.0] * 3])
     y = block.apply({**variables, "params": params}, same, jnp.array([0, 1]), train=False)
     assert not np.allclose(y[0], y[1])
+
+
+@pytest.mark.parametrize("window", [3, (1, 5)])
+def test_a_convolution_mirrors_its_image_at_the_borders(window):
+    """As one that does not pad, of an image that is mirrored already."""
+    x = draw(2, 6, 7, 3)
+    layer = nn.Conv2D(4, window, padding="REFLECT")
+    variables = layer.init(KEY, x)
+    rows, columns = (side // 2 for side in ((window, window) if isinstance(window, int) else window))
+    padded = np.pad(np.asarray(x), ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="reflect")
+    found = layer.apply(variables, x)
+    assert found.shape == (2, 6, 7, 4)
+    np.testing.assert_allclose(
+        found, nn.Conv2D(4, window, padding="VALID").apply(variables, padded), rtol=1e-5
+    )

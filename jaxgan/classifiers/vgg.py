@@ -21,6 +21,7 @@ from jaxgan.validation import require
 
 Head = Literal["dense", "mean"]
 Pooling = Literal["max", "average"]
+Borders = Literal["zeros", "reflect"]
 
 STACKS: dict[int, tuple[int, ...]] = {
     11: (1, 1, 2, 2, 2),
@@ -43,6 +44,7 @@ class Config:
         batch_norm: whether each convolution is normalised.
         pooling: what follows a stack: ``"max"``, or ``"average"``, which draws smoother textures
             (arXiv:1508.06576).
+        borders: what convolutions see beyond the borders of a map: ``"zeros"``, or it ``"reflect"``ed.
         head: ``"dense"``, the paper's three layers, or ``"mean"``, one layer over the means of the last maps.
         image_size: (height, width), each at least 8.
         channels: the channels of an image, 1 or 3.
@@ -63,6 +65,7 @@ class Config:
     depth: int = 16
     batch_norm: bool = True
     pooling: Pooling = "max"
+    borders: Borders = "zeros"
     head: Head = "mean"
     image_size: tuple[int, int] = (32, 32)
     channels: int = 3
@@ -77,7 +80,7 @@ class Config:
 
     def __post_init__(self) -> None:
         require(self.depth in STACKS, "depth", self.depth, "one of " + ", ".join(map(str, STACKS)))
-        for name, kind in (("pooling", Pooling), ("head", Head)):
+        for name, kind in (("pooling", Pooling), ("borders", Borders), ("head", Head)):
             known = get_args(kind)
             require(getattr(self, name) in known, name, getattr(self, name), "one of " + ", ".join(known))
         require(min(self.image_size) >= 8, "image_size", self.image_size, "at least 8 on each side")
@@ -145,7 +148,10 @@ class Network(linen.Module):
         """Makes the layers, by name, in their order."""
         config = self.config
         use_bias = not (config.batch_norm and config.head == "mean")
-        convolution = functools.partial(nn.Conv2D, window=3, use_bias=use_bias, kernel_init=KERNEL_INIT)
+        padding = "SAME" if config.borders == "zeros" else "REFLECT"
+        convolution = functools.partial(
+            nn.Conv2D, window=3, padding=padding, use_bias=use_bias, kernel_init=KERNEL_INIT
+        )
         pool = ops.max_pool2d if config.pooling == "max" else ops.avg_pool2d
         for stack, count in enumerate(STACKS[config.depth], start=1):
             features = config.features * min(2 ** (stack - 1), 8)

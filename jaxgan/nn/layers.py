@@ -25,7 +25,9 @@ class Conv2D(nn.Module):
     >>> y.shape, variables["params"]["kernel"].shape
     ((1, 6, 6, 8), (3, 3, 1, 8))
 
-    See `jaxgan.ops.conv2d` for the equation and the options.
+    See `jaxgan.ops.conv2d` for the equation and the options. Beyond those, ``padding="REFLECT"`` mirrors the
+    image at its borders, by half the window, whose sides must be odd; the map is then as large as the image,
+    divided by the stride.
     """
 
     features: int
@@ -41,8 +43,11 @@ class Conv2D(nn.Module):
         """Maps f[N, H, W, C] to f[N, H', W', features]."""
         shape = (*as_pair("window", self.window), x.shape[-1] // self.groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        kernel = kernel.astype(x.dtype)
-        y = ops.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=self.groups)
+        kernel, padding = kernel.astype(x.dtype), self.padding
+        if padding == "REFLECT":
+            sides = [(side // 2, side // 2) for side in shape[:2]]
+            x, padding = jnp.pad(x, ((0, 0), *sides, (0, 0)), mode="reflect"), "VALID"
+        y = ops.conv2d(x, kernel, stride=self.stride, padding=padding, groups=self.groups)
         return _add_bias(self, y) if self.use_bias else y
 
 

@@ -1,22 +1,12 @@
 """The residual network from image to image of Johnson et al.: halved, changed by residual blocks, doubled."""
 
 import flax.linen as linen
-import jax.numpy as jnp
 
 from jaxgan import ops
 from jaxgan.nn.layers import Conv2D, ConvTranspose2D, InstanceNorm
 from jaxgan.typing import Array
 
 KERNEL_INIT = linen.initializers.normal(0.02)
-
-
-def reflect(x: Array, pixels: int) -> Array:
-    """Continues f[N, H, W, C] over its borders by so many mirrored pixels, fewer than H and W.
-
-    >>> reflect(jnp.arange(3.0).reshape(1, 1, 3, 1).repeat(2, axis=1), 1)[0, 0, :, 0].tolist()
-    [1.0, 0.0, 1.0, 2.0, 1.0]
-    """
-    return jnp.pad(x, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode="reflect")
 
 
 class ResNetTranslator(linen.Module):
@@ -33,6 +23,7 @@ class ResNetTranslator(linen.Module):
         blocks: the residual blocks, >= 1.
 
     >>> import jax
+    >>> import jax.numpy as jnp
     >>> network = ResNetTranslator(channels=3, features=2, halvings=1, blocks=1)
     >>> network.init_with_output(jax.random.key(0), jnp.ones((1, 8, 12, 1)), train=False)[0].shape
     (1, 8, 12, 3)
@@ -51,8 +42,8 @@ class ResNetTranslator(linen.Module):
         del train
 
         def convolve(x: Array, features: int, window: int) -> Array:
-            layer = Conv2D(features, window, padding="VALID", use_bias=False, kernel_init=KERNEL_INIT)
-            return InstanceNorm()(layer(reflect(x, window // 2)))
+            layer = Conv2D(features, window, padding="REFLECT", use_bias=False, kernel_init=KERNEL_INIT)
+            return InstanceNorm()(layer(x))
 
         x = ops.relu(convolve(images, self.features, 7))
         for stage in range(1, self.halvings + 1):
@@ -64,5 +55,4 @@ class ResNetTranslator(linen.Module):
         for stage in reversed(range(self.halvings)):
             enlarge = ConvTranspose2D(self.features * 2**stage, 3, 2, use_bias=False, kernel_init=KERNEL_INIT)
             x = ops.relu(InstanceNorm()(enlarge(x)))
-        last = Conv2D(self.channels, 7, padding="VALID", kernel_init=KERNEL_INIT)
-        return ops.tanh(last(reflect(x, 3)))
+        return ops.tanh(Conv2D(self.channels, 7, padding="REFLECT", kernel_init=KERNEL_INIT)(x))
