@@ -38,7 +38,8 @@ class Settings(Generic[C]):
         preset: where all comes from that is not chosen: default, or a preset of the model, such as dcgan's
             steady.
         data: digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG] or stacked:SPEC; for a translator
-            pairs:FOLDER, edges:SPEC, domains:A,B, textured:SPEC or swapped:SPEC.
+            pairs:FOLDER, edges:SPEC, domains:A,B, textured:SPEC or swapped:SPEC; for adain domains:A,B or
+            photographs.
         data_dir: where the prepared data sets of tfds lie; tfds's own place by default.
         crop: cut images to the model's shape instead of stretching them.
         augment: random changes of the training images.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxgan import data
-from jaxgan.data import demos
+from jaxgan.data import demos, photographs
 from jaxgan.settings import defaults, read_data
 from jaxgan.validation import InputError
 from jaxgan.zoo import get
@@ -287,3 +287,27 @@ def test_a_model_gets_the_domains_that_it_is_made_for(model, spec, words):
     settings = dataclasses.replace(defaults(get(model)), data=spec)
     with pytest.raises(InputError, match=words):
         read_data(settings, "train")
+
+
+def test_crops_of_the_photographs_are_decided_by_their_numbers():
+    crops, again = (load("photographs", size=(16, 24), channels=3) for _ in range(2))
+    some = np.array([5, 0, 3])
+    both = crops.read(some)
+    assert both["image"].shape == both["target"].shape == (3, 16, 24, 3)
+    for name, found in again.read(some[::-1]).items():
+        np.testing.assert_array_equal(found[::-1], both[name])
+    assert not crops.paired
+    assert np.abs(both["image"].astype(int) - both["target"]).mean() > 10
+    assert len({crop.tobytes() for crop in contents(load("photographs", "test", channels=3))["image"]}) == 200
+
+
+def test_crops_for_tests_come_from_a_strip_that_training_does_not_see(monkeypatch):
+    """Red there, green elsewhere, whatever becomes of the channels."""
+    whole = np.zeros((427, 640, 3), np.uint8)
+    whole[:, 200:328, 0] = 255
+    whole[..., :2] += np.where(whole[..., :1] == 0, [0, 200], 0).astype(np.uint8)
+    monkeypatch.setattr(photographs, "STRIPS", dict.fromkeys(photographs.NAMES, slice(200, 328)))
+    monkeypatch.setattr(photographs, "_read", lambda _: whole)
+    for split, level in (("train", 200), ("test", 255)):
+        crops = load("photographs", split, channels=3).read(np.arange(60))
+        assert all(set(np.unique(found)) == {0, level} for found in crops.values())

@@ -192,12 +192,12 @@ def require_labels(dataset: Dataset, num_classes: int | None) -> None:
 
 
 def require_domains(dataset: Dataset, wanted: str | None) -> None:
-    """Refuses data of one domain for a model that translates, and of two for one that does not.
+    """Refuses data of one domain for a model that learns from two, and of two for any other.
 
     Args:
         dataset: the images.
         wanted: ``"paired"`` for a model that learns from pairs, ``"any"`` for one that needs no pairs, None
-            for one that does not translate.
+            for one that learns from images of one domain.
 
     Raises:
         InputError: they do not suit the model.
@@ -206,7 +206,7 @@ def require_domains(dataset: Dataset, wanted: str | None) -> None:
         raise InputError(f"{dataset.spec} has images of two domains; this model learns from those of one")
     if wanted is not None and dataset.domains is None:
         raise InputError(
-            f"{dataset.spec} has images of one domain; a translator learns from two: give pairs:FOLDER"
+            f"{dataset.spec} has images of one domain; this model learns from two: give pairs:FOLDER"
             + ("" if wanted == "paired" else " or domains:A,B")
         )
     if wanted == "paired" and not dataset.paired:

@@ -3,14 +3,14 @@
 import dataclasses
 from pathlib import Path
 
-from jaxgan.data import demos, digits, domains, folder, idx, npz, pairs, tfds
+from jaxgan.data import demos, digits, domains, folder, idx, npz, pairs, photographs, tfds
 from jaxgan.data.dataset import Dataset, Shape
 from jaxgan.data.stacked import stack
 from jaxgan.validation import InputError, require
 
 FORMS = (
     "digits, idx:FOLDER, folder:PATH, npz:FILE, tfds:NAME[:CONFIG], stacked:SPEC, or, for translators, "
-    "pairs:FOLDER, domains:A,B, edges:SPEC, textured:SPEC, swapped:SPEC"
+    "pairs:FOLDER, domains:A,B, edges:SPEC, textured:SPEC, swapped:SPEC, photographs"
 )
 OF_ONE = {"edges": demos.edges, "textured": demos.textured, "swapped": domains.swap}
 """What makes two domains of the images of another source."""
@@ -36,7 +36,8 @@ def load(
             (three images of a labelled set as the channels of one, see `jaxgan.data.stacked`). For
             translators: ``pairs:FOLDER`` (see `jaxgan.data.pairs`), ``domains:A,B`` (two folders or two of
             the others, without pairs), ``edges:SPEC`` and ``textured:SPEC`` (made of the images of any of
-            them, see `jaxgan.data.demos`), and ``swapped:SPEC``, which exchanges A and B.
+            them, see `jaxgan.data.demos`), ``swapped:SPEC``, which exchanges A and B, and ``photographs``
+            (crops of two photographs that are part of scikit-learn, see `jaxgan.data.photographs`).
         split: ``"train"`` or ``"test"``. Where a source has no test images of its own, every fifth image
             is one; a source that is divided itself must have the split.
         image_size: (H, W), the size that images are resized to.
@@ -64,6 +65,8 @@ def _load(spec: str, split: str, shape: Shape, data_dir: str | Path | None) -> D
     kind, _, place = spec.partition(":")
     if kind == "digits" and not place:
         return digits.load(split, shape)
+    if spec == photographs.SPEC:
+        return photographs.load_crops(split, shape)
     if kind == "stacked" and place and not place.startswith("stacked"):
         return _stacked(place, split, shape, data_dir)
     if kind == "domains" and place:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxgan import data
-from jaxgan.data import idx, images, npz, tfds
+from jaxgan.data import idx, images, npz, photographs, tfds
 from jaxgan.recommend.rules import Data
 from jaxgan.validation import InputError
 
@@ -59,6 +59,8 @@ def own_shape(spec: str, data_dir: Path | None = None) -> tuple[int, int, int]:
     kind, _, place = spec.partition(":")
     if spec == "digits":
         return 8, 8, 1
+    if spec == photographs.SPEC:
+        return max(photographs.SIDES), max(photographs.SIDES), 3
     if kind == "stacked":
         return (*own_shape(place, data_dir)[:2], 3)
     if kind == "domains":
