@@ -25,7 +25,7 @@ class Flags:
     """Times the training step of models, each case in fresh processes, by turns.
 
     Attributes:
-        models: models of the zoo; gans or classifiers for all of those.
+        models: models of the zoo; gans, classifiers or style for all of those.
         batch_sizes: the images of a step, over all devices; where the discriminator takes several updates, as
             many of them as these can share equally.
         dtypes: float32, bfloat16 or float64.

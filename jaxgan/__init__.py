@@ -43,6 +43,7 @@ __all__ = [
     "settings",
     "steps",
     "style",
+    "stylists",
     "stylizing",
     "translation",
     "weights",

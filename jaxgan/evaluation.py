@@ -14,7 +14,7 @@ from jaxgan import data, parallel, pictures, run_scores, runs, translation
 from jaxgan.files import whole
 from jaxgan.metrics import classification
 from jaxgan.settings import Settings, read_data
-from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps import GAN, Built, Classifier, Stylist, Translator
 from jaxgan.typing import PyTree
 from jaxgan.validation import InputError
 
@@ -48,8 +48,8 @@ def evaluate(run: runs.Run, say: Callable[[str], None]) -> tuple[int, dict[str, 
         matrix = classification.update(classification.init(count), true, predicted)
         used = len(images)
         scores, plots = classification.compute(matrix, images.classes or ()), {"confusion.png": matrix}
-    elif isinstance(trainable, Translator):
-        measure, plots = translation.prepare(trainable, run.settings, test=images), {}
+    elif isinstance(trainable, Translator | Stylist):
+        measure, plots = runs.prepare_measure(trainable, run.settings, test=images), {}
         scores = translation.begin(measure, step, state)()["scores"]
     else:
         (scores, used), plots = adversarial_scores(trainable, state, images, run.settings), {}
@@ -74,7 +74,7 @@ def _numbers(scores: dict[str, Any]) -> dict[str, float]:
 
 
 def predictions(
-    classifier: GAN | Classifier | Translator, state: PyTree, images: data.Dataset, settings: Settings
+    classifier: Built, state: PyTree, images: data.Dataset, settings: Settings
 ) -> tuple[np.ndarray, np.ndarray]:
     """Predicts the class of each image.
 

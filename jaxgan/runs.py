@@ -11,14 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import config, data, parallel, run_folder, run_scores, translation, zoo
+from jaxgan import config, data, parallel, run_folder, run_scores, stylists, translation, zoo
 from jaxgan.assessment import Assessment
 from jaxgan.checkpoint import Checkpoints
 from jaxgan.health import parse_kinds
 from jaxgan.loop import Drawing, Outcome, fit
 from jaxgan.run_folder import RunFolder
 from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data, settings_type
-from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps import GAN, Built, Stylist, Translator
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import InputError
 from jaxgan.versions import versions
@@ -88,6 +88,8 @@ def train(
     layout.check_batch_size(settings.batch_size)
     images = read_data(settings, "train")
     trainable = model.build(settings.model)
+    if before is None:  # else the checkpoint holds them
+        trainable = stylists.with_weights(trainable, settings.model)
     batches = make_batches(images, settings)
     share = 1 if layout.mode == "jit" else layout.device_count
     check_step(trainable, settings, settings.batch_size // share)
@@ -162,7 +164,7 @@ def _check_folder(before: Run | None, out: Path | None) -> None:
         run_folder.check_free(out)
 
 
-def check_step(trainable: GAN | Classifier | Translator, settings: Settings, size: int) -> None:
+def check_step(trainable: Built, settings: Settings, size: int) -> None:
     """Traces one step without computing it.
 
     Raises:
@@ -231,25 +233,38 @@ def make_record(
 def make_assessment(
     model: zoo.Model,
     settings: Settings,
-    trainable: GAN | Classifier | Translator,
+    trainable: Built,
     every: int,
     *,
     layout: parallel.Layout | None = None,
 ) -> Assessment:
-    """Says how the states of a run are scored: a translator's as by `jaxgan evaluate`, others' by samples.
+    """Says how the states of a run are scored: a GAN's by samples, others' as by `jaxgan evaluate`.
 
     Raises:
         InputError: it draws no images, or its data do not suit the scores.
     """
-    if isinstance(trainable, Translator):
-        measure = translation.prepare(trainable, settings)
+    if isinstance(trainable, Translator | Stylist):
+        measure = prepare_measure(trainable, settings)
         return Assessment(every, functools.partial(translation.begin, measure), measure.protocol)
     evaluator = run_scores.prepare(model, settings, settings.scoring, layout=layout)
     begin = functools.partial(run_scores.begin, evaluator)
     return Assessment(every, begin, evaluator.protocol, evaluator.note)
 
 
-def make_drawing(trainable: GAN | Classifier | Translator, settings: Settings) -> Drawing | None:
+def prepare_measure(
+    trainable: Translator | Stylist, settings: Settings, *, test: data.Dataset | None = None
+) -> translation.Measure:
+    """Puts together what scores images that are made of others; see `translation` and `stylists`.
+
+    Raises:
+        InputError: there are no held-out images, or they do not suit the scores.
+    """
+    prepare: Any = translation.prepare if isinstance(trainable, Translator) else stylists.prepare
+    measure: translation.Measure = prepare(trainable, settings, test=test)
+    return measure
+
+
+def make_drawing(trainable: Built, settings: Settings) -> Drawing | None:
     """Says how a run shows its samples, those of a model with classes in a row for each.
 
     Returns:
@@ -257,6 +272,8 @@ def make_drawing(trainable: GAN | Classifier | Translator, settings: Settings) -
     """
     if isinstance(trainable, Translator):
         return translation.make_drawing(trainable, settings)
+    if isinstance(trainable, Stylist):
+        return stylists.make_drawing(trainable, settings)
     if not isinstance(trainable, GAN):
         return None
     sample, columns, labels = sampler(trainable), None, None

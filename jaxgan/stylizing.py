@@ -1,4 +1,4 @@
-"""`stylize`: style transfer from the pictures to the result, size after size, with word of how far it is.
+"""Style transfer from the pictures to the result: size after size, with word of it, or in one pass.
 
 The mathematics is in `jaxgan.style`; here weights are read, programs compiled and progress told.
 """
@@ -12,18 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import parallel, published, weights
+from jaxgan import parallel, weights
 from jaxgan.classifiers import vgg
+from jaxgan.steps import Stylist, StylistState
 from jaxgan.style import colors, encoders, gatys
-from jaxgan.style.encoders import SMALLEST_SIDE, Encoder
+from jaxgan.style.colors import Colors
+from jaxgan.style.encoders import RANDOM, SMALLEST_SIDE, TRAINED, Encoder
 from jaxgan.style.objective import Wanted
 from jaxgan.typing import Array
 from jaxgan.validation import require
 
-Colors = Literal["style", "content", "free"]
 Begin = Literal["content", "noise"]
-RANDOM = "random"
-TRAINED = tuple(name for name in published.NAMES if name.startswith("vgg") and "bn" not in name)
 CHUNK = 10
 """The steps between two words of progress."""
 NOISE = 0.1
@@ -72,6 +71,13 @@ class Settings(gatys.Config):
         require(0 <= self.seed < 2**32, "seed", self.seed, "in [0, 2**32)")
 
     @property
+    def vgg(self) -> vgg.Config:
+        """The settings of the network that sees the pictures."""
+        return encoders.configure(
+            self.weights, depth=self.depth, features=self.features, pooling=self.pooling
+        )
+
+    @property
     def least_side(self) -> int:
         """What each side of a picture must have, so that the first size is not too small."""
         return int(SMALLEST_SIDE * 2 ** (self.sizes - 1))
@@ -107,22 +113,13 @@ class Progress(NamedTuple):
     picture: np.ndarray
 
 
-def encoder_config(settings: Settings) -> vgg.Config:
-    """The network that sees the pictures."""
-    pooling = settings.pooling
-    if settings.weights == RANDOM:
-        return encoders.random_config(depth=settings.depth, features=settings.features, pooling=pooling)
-    depth = int(settings.weights.removeprefix("vgg"))
-    return dataclasses.replace(vgg.IMAGENET, depth=depth, pooling=pooling)
-
-
 def encoder(settings: Settings) -> Encoder:
     """Makes what sees the pictures.
 
     Raises:
         InputError: its weights are not there.
     """
-    config = encoder_config(settings)
+    config = settings.vgg
     if settings.weights != RANDOM:
         variables, _ = weights.load(settings.weights)
         return Encoder(settings.weights, config, variables)
@@ -197,6 +194,59 @@ def _stylize(
         start = jnp.clip(state.images, 0.0, 1.0)
 
 
+def in_one_pass(
+    stylist: Stylist,
+    state: StylistState,
+    content: np.ndarray,
+    styles: Sequence[Style],
+    *,
+    strength: float = 1.0,
+    whose: Colors = "free",
+) -> np.ndarray:
+    """Draws the content of one picture in the style of others by a stylist that has learnt to.
+
+    Args:
+        stylist: what a model of the zoo builds, such as `jaxgan.style.adain`.
+        state: its state.
+        content: f32[H, W, 3] in [0, 1]; the result has this size.
+        styles: at least one, none with a mask.
+        strength: how far it goes from the content to the styles, in [0, 1].
+        whose: whose colours the result has, as ``colors`` of `Settings` says.
+
+    Returns:
+        f32[H, W, 3] in [0, 1].
+
+    Raises:
+        InputError: no style, a weight below 0 or none above, a mask, a strength outside [0, 1], a picture
+            that is too small.
+
+    >>> from jaxgan.style import adain
+    >>> stylist = adain.build(adain.Config(features=2, stacks=2))
+    >>> content, style = np.zeros((33, 47, 3), np.float32), Style(np.ones((40, 40, 3), np.float32))
+    >>> in_one_pass(stylist, stylist.init(jax.random.key(0)), content, [style]).shape
+    (33, 47, 3)
+    """
+    require(0 <= strength <= 1, "strength", strength, "in [0, 1]")
+    require(whose in get_args(Colors), "colors", whose, "one of " + ", ".join(get_args(Colors)))
+    _check_pictures(content, styles)
+    masked = sum(style.mask is not None for style in styles)
+    require(masked == 0, "the number of masks", masked, "0 in one pass")
+
+    def draw(
+        state: StylistState, content: Array, pictures: list[Array], shares: Array, strength: Array
+    ) -> Array:
+        content, pictures = colors.settle(whose, content, pictures, list(shares), [None] * len(pictures))
+        return stylist.stylize(state, content, pictures, shares=shares, strength=strength)[0]
+
+    total = sum(style.weight for style in styles)
+    shares = jnp.asarray([style.weight / total for style in styles], jnp.float32)
+    whole, *pictures = (
+        jnp.asarray(each, jnp.float32)[None] for each in (content, *(s.picture for s in styles))
+    )
+    function = parallel.compile_function(draw)
+    return np.asarray(function(state, whole, pictures, shares, jnp.float32(strength)))
+
+
 def _prepare(
     stylizer: gatys.Stylizer,
     whose: Colors,
@@ -208,23 +258,8 @@ def _prepare(
 ) -> tuple[Wanted, Array]:
     """Shrinks and recolours the pictures: what is wanted of them, and the content as it is then."""
     content, *styles = (_shrink(each, factor) for each in (content, *styles))
-    if whose == "style":
-        content = _recolor(content, styles, shares, masks)
-    if whose == "content":
-        styles = [colors.match(style, content) for style in styles]
+    content, styles = colors.settle(whose, content, styles, shares, masks)
     return stylizer.want(content, styles, shares, masks), content
-
-
-def _recolor(
-    content: Array, styles: Sequence[Array], shares: Sequence[Array], masks: Sequence[Array | None]
-) -> Array:
-    """Gives the content the colours of the styles, of each where it is wanted, and leaves the rest."""
-    size = content.shape[1:3]
-    moved, total = jnp.zeros_like(content), jnp.zeros((1, *size, 1))
-    for style, share, mask in zip(styles, shares, masks, strict=True):
-        here = share * (jnp.ones_like(total) if mask is None else _resize(mask, size))
-        moved, total = moved + here * colors.match(content, style), total + here
-    return jnp.where(total > 0, moved / jnp.maximum(total, 1e-6), content)
 
 
 def _shrink(images: Array, factor: int) -> Array:
@@ -237,6 +272,15 @@ def _resize(images: Array, size: Sequence[int]) -> Array:
 
 
 def _check(content: np.ndarray, styles: Sequence[Style], settings: Settings) -> None:
+    _check_pictures(content, styles)
+    least = settings.least_side
+    for name, picture in (("content", content), *(("style", style.picture) for style in styles)):
+        fits = min(picture.shape[:2]) >= least
+        limit = f"at least {least} on each side for {settings.sizes} size(s)"
+        require(fits, f"the size of the {name}", picture.shape[:2], limit)
+
+
+def _check_pictures(content: np.ndarray, styles: Sequence[Style]) -> None:
     require(len(styles) > 0, "the number of styles", 0, "at least 1")
     for style in styles:
         require(style.weight >= 0, "the weight of a style", style.weight, ">= 0")
@@ -246,10 +290,6 @@ def _check(content: np.ndarray, styles: Sequence[Style], settings: Settings) -> 
                 fits, "the shape of a mask", style.mask.shape, f"that of the content, {content.shape[:2]}"
             )
     require(sum(style.weight for style in styles) > 0, "the sum of the weights of the styles", 0, "> 0")
-    least = settings.least_side
     for name, picture in (("content", content), *(("style", style.picture) for style in styles)):
         fits = picture.ndim == 3 and picture.shape[2] == 3
         require(fits, f"the shape of the {name}", picture.shape, "[H, W, 3]")
-        fits = min(picture.shape[:2]) >= least
-        limit = f"at least {least} on each side for {settings.sizes} size(s)"
-        require(fits, f"the size of the {name}", picture.shape[:2], limit)

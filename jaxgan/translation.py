@@ -1,4 +1,7 @@
-"""Translators of a run at work: on held-out images, in grids and scores, and on images that are given."""
+"""Translators of a run at work: on held-out images, in grids and scores, and on images that are given.
+
+What measures and shows images of two domains serves `jaxgan.stylists` too.
+"""
 
 import functools
 import time
@@ -20,12 +23,12 @@ from jaxgan.validation import InputError
 BATCH = 100
 """Images translated together."""
 SHOWN = 14
-"""Examples in a grid of translations, in two groups of columns where there is one direction."""
+"""Examples in a grid, in two groups of columns where there is one direction."""
 COLUMNS = 6
 
 
 class Measure(NamedTuple):
-    """What scores the translations of a run.
+    """What scores the images that a run makes of others.
 
     Attributes:
         sources: the held-out images by direction: ``image``, with ``target`` where that is the truth, and
@@ -34,6 +37,7 @@ class Measure(NamedTuple):
         used: how many images of each direction are looked at, at most.
         value_range: (low, high), the values of black and white.
         protocol: what the scores depend on.
+        batch: images looked at together.
     """
 
     sources: dict[str, data.Dataset]
@@ -41,6 +45,7 @@ class Measure(NamedTuple):
     used: int
     value_range: tuple[float, float]
     protocol: dict[str, Any]
+    batch: int = BATCH
 
 
 def prepare(translator: Translator, settings: Settings, *, test: data.Dataset | None = None) -> Measure:
@@ -142,7 +147,7 @@ def begin(measure: Measure, step: int, state: PyTree) -> Callable[[], dict[str, 
                 found.setdefault(name, []).append(values[:count])
         means = {name: float(np.concatenate(values).mean()) for name, values in found.items()}
         if not np.isfinite(list(means.values())).all():
-            raise InputError("the translations are not finite")
+            raise InputError("the images are not finite")
         return run_scores.line(step, means, measure.protocol, started)
 
     return finish
@@ -151,19 +156,19 @@ def begin(measure: Measure, step: int, state: PyTree) -> Callable[[], dict[str, 
 def _batches(source: data.Dataset, measure: Measure) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Gives images from all over the data set, and how many of a batch count: the last one is filled up."""
     order = np.linspace(0, len(source) - 1, min(measure.used, len(source))).astype(int)
-    for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
-        yield len(chosen), data.read_scaled(source, np.resize(chosen, BATCH), measure.value_range)
+    for start in range(0, len(order), measure.batch):
+        chosen = order[start : start + measure.batch]
+        yield len(chosen), data.read_scaled(source, np.resize(chosen, measure.batch), measure.value_range)
 
 
-def make_drawing(translator: Translator, settings: Settings) -> Drawing:
-    """Says how a run shows its translations, always of the same images.
+def read_shown(settings: Settings) -> tuple[Array, Array]:
+    """Reads the images that a run shows: held-out ones, or such that it learns from where there are none.
 
-    A row is input, output and truth (twice), or A, its translation, that back again, and the same of B. The
-    images are held-out ones, or, of data without any, of those that it learns from.
+    Returns:
+        So many as `SHOWN` of each domain, in the value range of the model.
 
     Raises:
-        InputError: the images cannot be read.
+        InputError: they cannot be read.
     """
     try:
         images = read_data(settings, "test")
@@ -171,7 +176,18 @@ def make_drawing(translator: Translator, settings: Settings) -> Drawing:
         images = read_data(settings, "train")
     numbers = np.linspace(0, len(images) - 1, SHOWN).astype(int)
     arrays = data.read_scaled(images, numbers, settings.model.value_range)
-    first, second = jnp.asarray(arrays["image"]), jnp.asarray(arrays["target"])
+    return jnp.asarray(arrays["image"]), jnp.asarray(arrays["target"])
+
+
+def make_drawing(translator: Translator, settings: Settings) -> Drawing:
+    """Says how a run shows its translations, always of the same images.
+
+    A row is input, output and truth (twice), or A, its translation, that back again, and the same of B.
+
+    Raises:
+        InputError: the images cannot be read.
+    """
+    first, second = read_shown(settings)
 
     def there_and_back(state: PyTree, shown: Array, there: str, back: str) -> list[Array]:
         made = translator.translate(state, shown, direction=there)

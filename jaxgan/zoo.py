@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.cost import NetworkCost, network_cost
-from jaxgan.steps import GAN, Classifier, Recipe, Translator
+from jaxgan.steps import Built, Recipe
 from jaxgan.validation import InputError, require
 
-FOLDERS = ("gans", "classifiers")
+FOLDERS = ("gans", "classifiers", "style")
+"""Where models stand; a folder that holds other modules too names its models in ``MODELS``."""
 DEFAULT = "default"
 """The name of the preset that is ``RECIPE``."""
 
@@ -30,7 +31,7 @@ class Model(NamedTuple):
 
     Attributes:
         name: the name of its file.
-        folder: the folder it stands in: ``"gans"`` or ``"classifiers"``.
+        folder: the folder it stands in, one of `FOLDERS`.
         module: the module.
         preset: the recipe by which it is trained if nothing else is said.
     """
@@ -95,14 +96,14 @@ class Model(NamedTuple):
                 f"the models to train are {', '.join(trainable())}"
             )
 
-    def build(self, config: Any) -> GAN | Classifier | Translator:
+    def build(self, config: Any) -> Built:
         """Makes its pure functions.
 
         Raises:
             InputError: it is not trained here.
         """
         self.require_trainable()
-        built: GAN | Classifier | Translator = self.module.build(config)
+        built: Built = self.module.build(config)
         return built
 
     def networks(self, config: Any) -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
@@ -135,7 +136,7 @@ def num_classes(config: Any) -> int | None:
 
 
 def domains(config: Any) -> str | None:
-    """Which images of two domains a model translates between; see `jaxgan.data.require_domains`.
+    """Which images of two domains a model learns from; see `jaxgan.data.require_domains`.
 
     >>> domains(get("pix2pix").config()), domains(get("dcgan").config())
     ('paired', None)
@@ -145,7 +146,7 @@ def domains(config: Any) -> str | None:
 
 
 def abstract_batch(config: Any, size: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """Describes a batch of so many examples: images, and labels or the images to translate into.
+    """Describes a batch of so many examples: images, and labels or those of the other domain.
 
     >>> sorted(abstract_batch(get("cnn").config(), 8)), sorted(abstract_batch(get("pix2pix").config(), 8))
     (['image', 'label'], ['image', 'target'])
@@ -166,7 +167,8 @@ def folders() -> dict[str, str]:
     found = {}
     for folder in FOLDERS:
         package = importlib.import_module(f"jaxgan.{folder}")
-        found.update({module.name: folder for module in pkgutil.iter_modules(package.__path__)})
+        everything = [module.name for module in pkgutil.iter_modules(package.__path__)]
+        found.update(dict.fromkeys(getattr(package, "MODELS", everything), folder))
     return found
 
 

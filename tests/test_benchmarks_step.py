@@ -279,9 +279,10 @@ def test_every_way_of_running_has_its_cases(parallel):
 
 
 def test_all_gans_have_their_cases_with_images_that_their_updates_share(monkeypatch):
-    assert {case.work for case in step.make_cases(step.Flags(models=("gans", "dcgan")))} == {
-        name for name in zoo.trainable() if zoo.folders()[name] == "gans"
-    }
+    for folder in zoo.FOLDERS:
+        assert {case.work for case in step.make_cases(step.Flags(models=(folder,)))} == {
+            name for name in zoo.trainable() if zoo.folders()[name] == folder
+        }
     monkeypatch.setattr(step, "updates", lambda _: 5)
     cases = step.make_cases(step.Flags(models=("dcgan",), batch_sizes=(128, 30), devices=(1, 2), scan=2))
     assert [case.batch_size for case in cases[::2]] == [125, 120, 30, 30]

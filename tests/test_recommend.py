@@ -178,7 +178,19 @@ def test_styles_are_as_large_as_the_time_allows(monkeypatch, capsys):
     cut = styles.recommend(styles.DEMO, hours=best.steps / 2 * seconds / 3600)
     assert (cut.choices[0].size, "time" in cut.choices[0].complaints) == (128, False)
     assert main(["recommend", "--task", "stylize", "--device", "h100"]) == 0
-    assert "jaxgan stylize --demo --size 256" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "jaxgan stylize --demo --size 256" in out
+    assert re.search(r"^jaxgan train adain$", out, re.MULTILINE)
+
+
+def test_what_draws_in_one_pass_is_ranked_by_what_speaks_against_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    slow = rules.Device("slow", 1e10, 0.0, None, "")
+    first, last = styles.stylists(slow, 10.0)
+    assert (first.name, first.complaints, first.command) == ("adain", {}, "jaxgan train adain")
+    assert (last.name, set(last.complaints)) == ("adain paper", {"time", "weights"})
+    assert last.command == "jaxgan train adain --preset paper"
+    assert last.hours == pytest.approx(last.steps * last.step_flops / 1e10 / 3600)
 
 
 REFUSED = {

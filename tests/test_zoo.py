@@ -10,7 +10,7 @@ import pytest
 
 from jaxgan import parallel, zoo
 from jaxgan.checkpoint import Checkpoints
-from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps import GAN, Built, Stylist, Translator
 from jaxgan.steps.state import apply_network, parameter_count
 
 KEY = jax.random.key(0)
@@ -27,12 +27,17 @@ SMALLER = {
         "blocks": 1,
         "pool_size": 3,
     },
+    "adain": {"image_size": (32, 32), "stacks": 2},
 }
 """What others need; where VGG's maps are single pixels, normalisation leaves gradients of rounding errors."""
-QUICK = {("cnn", "pmap"), ("dcgan", "shard_map"), ("wgan_gp", "shard_map"), ("cyclegan", "shard_map")}
+QUICK = {
+    ("cnn", "pmap"),
+    *((name, "shard_map") for name in ("dcgan", "wgan_gp", "cyclegan", "adain")),
+}
 """Which models, run how, the fast tests compare with ``jax.jit``; the slow ones compare all."""
-TRANSLATORS = [name for name in zoo.trainable() if zoo.domains(zoo.get(name).config())]
-GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans" and name not in TRANSLATORS]
+OF_GANS = [name for name in zoo.names() if zoo.folders()[name] == "gans"]
+TRANSLATORS = [name for name in OF_GANS if zoo.domains(zoo.get(name).config())]
+GANS = [name for name in OF_GANS if name not in TRANSLATORS]
 
 
 @functools.cache
@@ -84,7 +89,7 @@ def assert_equal(first, second):
 @pytest.mark.parametrize("name", zoo.trainable())
 def test_the_module_says_what_it_is(name):
     model, config, trainable = built(name)
-    assert isinstance(trainable, GAN | Classifier | Translator)
+    assert isinstance(trainable, Built)
     assert model.summary
     assert all(recipe.steps > 0 for recipe in model.recipes.values())
     assert model.networks(config)
@@ -163,6 +168,13 @@ def test_what_it_makes_is_in_range(name):
             low, high = config.value_range
             assert images.shape == given.shape
             assert low <= images.min() < images.max() <= high
+    elif isinstance(trainable, Stylist):
+        given = batch(config)
+        styles = [jnp.asarray(given["target"])]
+        images = parallel.compile_function(trainable.stylize)(state, jnp.asarray(given["image"]), styles)
+        low, high = config.value_range
+        assert images.shape == given["image"].shape
+        assert low <= images.min() < images.max() <= high
     else:
         shares = parallel.compile_function(trainable.predict)(state, jnp.asarray(batch(config)["image"]))
         np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)

@@ -154,8 +154,29 @@ def _stylize(flags: Flags, console: Console) -> int:
     console.print(table)
     print("parameters, FLOPs and memory are counted, ~ is estimated from the device's FLOP/s")
     _say_rules(styles.RULES)
-    print(f"\n{advice.command}")
+    print(f"\n{advice.command}\n\nfor many pictures, trained once; then each is drawn in one pass:")
+    console.print(_stylists(advice.stylists, flags.hours))
+    print(f"{advice.stylists[0].command}\nthen: jaxgan stylize CONTENT STYLE --run RUN")
     return 0
+
+
+def _stylists(choices: Sequence[styles.StylistChoice], hours: float) -> Table:
+    table = _empty_table("model", hours)
+    for heading in ("images", "parameters", "GFLOPs/step", "batch", "steps", "time"):
+        table.add_column(heading, justify="right")
+    table.add_column("against it")
+    for choice in choices:
+        table.add_row(
+            choice.name,
+            "x".join(map(str, choice.image_size)),
+            f"{choice.parameters:,}",
+            f"{choice.step_flops / 1e9:,.1f}",
+            str(choice.batch_size),
+            f"{choice.steps:,}",
+            f"~{format_hours(choice.hours)}",
+            "; ".join(choice.complaints.values()) or "-",
+        )
+    return table
 
 
 def _say_device(device: Device, hours: float) -> None:

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import interpret, runs, zoo
-from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps import GAN, Classifier, Stylist, Translator
 from jaxgan.steps.average import Averages, averaged
 from jaxgan.steps.state import NetState, TranslatorState
 from jaxgan.typing import PyTree
+from jaxgan.validation import InputError
 
 
 class Player(NamedTuple):
@@ -51,9 +52,17 @@ def open_players(run: runs.Run, state: PyTree | None = None) -> dict[str, Player
     Args:
         run: the run.
         state: its state; without it, shapes and dtypes take the place of arrays.
+
+    Raises:
+        InputError: it is a run of a model that draws in the style of others.
     """
     config = run.settings.model
     trainable = run.model.build(config)
+    if isinstance(trainable, Stylist):
+        raise InputError(
+            f"{run.folder.path} is a run of {run.model.name}, which draws in the style of others; jaxgan "
+            "explain looks into classifiers, GANs and translators"
+        )
     if state is None:
         state = jax.eval_shape(trainable.init, jax.random.key(0))
     takes = ["image", "image"]

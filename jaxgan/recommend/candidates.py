@@ -188,6 +188,13 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def count_step(model: zoo.Model, preset: str) -> tuple[int, int]:
+    """Counts the parameters that a recipe trains, and the operations of its step."""
+    recipe = model.recipe(preset)
+    state = _state(model, recipe.config)
+    return _count(state, judging=False), _step_flops(model, recipe.config, state, recipe.batch_size)
+
+
 def _state(model: zoo.Model, config: Any) -> PyTree:
     return jax.eval_shape(model.build(config).init, jax.eval_shape(lambda: jax.random.key(0)))
 

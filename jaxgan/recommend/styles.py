@@ -1,4 +1,4 @@
-"""Style transfer: which network to see by and which size, in the time there is.
+"""Style transfer: which network to see by and which size, in the time there is, and what draws in one pass.
 
 The rules, the gravest first: the time (and the memory, as in `jaxgan.recommend.rules`); no larger than the
 picture; weights trained on ImageNet before random ones, if they are there, since these know no objects; the
@@ -13,18 +13,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgan import weights
+from jaxgan import weights, zoo
 from jaxgan.cost import activation_bytes, forward_flops
 from jaxgan.data import images, photographs
-from jaxgan.recommend import devices, rules, timing
+from jaxgan.recommend import candidates, devices, rules, timing
 from jaxgan.recommend.rules import Device, format_hours, format_memory
 from jaxgan.style import encoders, gatys
-from jaxgan.style.encoders import Encoder
-from jaxgan.stylizing import RANDOM, Settings, encoder_config
+from jaxgan.style.encoders import RANDOM, Encoder
+from jaxgan.stylizing import Settings
 from jaxgan.typing import Array, PyTree
 from jaxgan.validation import InputError, require
 
 DEMO = "demo"
+FOLDER = "style"
+"""That of the zoo whose models draw in one pass."""
 SIZES = (128, 256, 384, 512, 768, 1024)
 """The longer sides to choose from."""
 SEERS = (RANDOM, "vgg19")
@@ -64,14 +66,44 @@ class StyleChoice(NamedTuple):
     complaints: dict[str, str]
 
 
+class StylistChoice(NamedTuple):
+    """A model that is trained once, and then draws a picture in one pass.
+
+    Attributes:
+        name: the model, and its preset if it is not the default.
+        image_size: the sides of the pictures that it is trained on.
+        parameters: those that are trained.
+        step_flops: the operations of a step.
+        batch_size: the pairs of a step.
+        steps: those of its training.
+        hours: what they take.
+        complaints: what speaks against it.
+        command: what trains it.
+    """
+
+    name: str
+    image_size: tuple[int, int]
+    parameters: int
+    step_flops: int
+    batch_size: int
+    steps: int
+    hours: float
+    complaints: dict[str, str]
+    command: str
+
+
 class StyleAdvice(NamedTuple):
-    """What was found: the shape of the picture, the device, the time, the choices and the command."""
+    """What was found: the shape of the picture, the device, the time, the choices and the command.
+
+    ``stylists`` are the models that draw any picture in one pass, once they are trained.
+    """
 
     picture: tuple[int, int]
     device: Device
     hours: float
     choices: list[StyleChoice]
     command: str
+    stylists: list[StylistChoice]
 
 
 def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -> StyleAdvice:
@@ -106,7 +138,38 @@ def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -
         choices,
         key=lambda each: (*(name in each.complaints for name in order), each.weights == RANDOM, -each.size),
     )
-    return StyleAdvice(shape, place, hours, ranked, _command(picture, ranked[0]))
+    return StyleAdvice(shape, place, hours, ranked, _command(picture, ranked[0]), stylists(place, hours))
+
+
+def stylists(device: Device, hours: float) -> list[StylistChoice]:
+    """Lists the models that draw in one pass: those first that nothing speaks against, of these the larger."""
+    models = [zoo.get(name) for name in zoo.trainable() if zoo.folders()[name] == FOLDER]
+    found = [_stylist(model, preset, device, hours) for model in models for preset in model.recipes]
+    return sorted(found, key=lambda each: (len(each.complaints), -each.parameters))
+
+
+def _stylist(model: zoo.Model, preset: str, device: Device, hours: float) -> StylistChoice:
+    recipe = model.recipe(preset)
+    parameters, flops = candidates.count_step(model, preset)
+    needed = recipe.steps * max(device.least_seconds, flops / device.flops_per_second) / 3600
+    complaints = {}
+    if needed > hours:
+        complaints["time"] = f"{format_hours(needed)} of {format_hours(hours)}"
+    seer = recipe.config.weights
+    if seer != RANDOM and not weights.path(seer).exists():
+        complaints["weights"] = f"first: jaxgan weights {seer} --download"
+    named = [] if preset == zoo.DEFAULT else ["--preset", preset]
+    return StylistChoice(
+        name=" ".join([model.name, *named[1:]]),
+        image_size=recipe.config.image_size,
+        parameters=parameters,
+        step_flops=flops,
+        batch_size=recipe.batch_size,
+        steps=recipe.steps,
+        hours=needed,
+        complaints=complaints,
+        command=shlex.join(["jaxgan", "train", model.name, *named]),
+    )
 
 
 def _shape(picture: str) -> tuple[int, int]:
@@ -156,7 +219,7 @@ class _Work(NamedTuple):
 @functools.cache
 def _step(settings: Settings, size: tuple[int, int]) -> _Work:
     """Counts a step at one size: so many gradients, each from the pixels to the last map and back."""
-    config = encoder_config(settings)
+    config = settings.vgg
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(lambda key: encoders.random(key, config), key)
     picture = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)

@@ -1,9 +1,9 @@
 """The records of pure functions that the zoo builds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from jaxgan.steps.state import ClassifierState, GANState, TranslatorState
+from jaxgan.steps.state import ClassifierState, GANState, StylistState, TranslatorState
 from jaxgan.typing import Array, Batch, Metrics
 
 
@@ -71,6 +71,46 @@ class Translator(NamedTuple):
     step: Callable[[TranslatorState, Batch, Array], tuple[TranslatorState, Metrics]]
     translate: Translate
     directions: tuple[str, ...]
+
+
+class Stylize(Protocol):
+    """How pictures are drawn in the style of others."""
+
+    def __call__(
+        self,
+        state: StylistState,
+        images: Array,
+        styles: Sequence[Array],
+        *,
+        shares: Array | None = None,
+        strength: float | Array = 1.0,
+    ) -> Array:
+        """Draws f32[N, H, W, 3]."""
+
+
+class Stylist(NamedTuple):
+    """Style transfer in one pass, as pure functions, none of them compiled.
+
+    Attributes:
+        init: ``(key) -> state``.
+        step: ``(state, batch, key) -> (state, metrics)``; contents ``batch["image"]`` and styles
+            ``batch["target"]`` are f32[N, H, W, 3] in [0, 1].
+        stylize: ``(state, images, styles, shares=None, strength=1.0) -> images`` f32[N, H, W, 3] in [0, 1]:
+            contents f32[N, H, W, 3] of any size that the encoder takes, at least one batch of styles f32[N,
+            H', W', 3], how much each counts, f32[S] (all alike by default), and how far it goes from the
+            contents to them, in [0, 1].
+        measure: ``(state, images, batch) -> losses`` f32[N] by name, of pictures drawn of the contents and
+            styles of a batch, whoever drew them; ``loss`` is what is made small, the others are its parts.
+    """
+
+    init: Callable[[Array], StylistState]
+    step: Callable[[StylistState, Batch, Array], tuple[StylistState, Metrics]]
+    stylize: Stylize
+    measure: Callable[[StylistState, Array, Batch], Metrics]
+
+
+Built = GAN | Classifier | Translator | Stylist
+"""What a module of the zoo builds."""
 
 
 class Recipe(NamedTuple):

@@ -91,6 +91,23 @@ class TranslatorState:
     weights: dict[str, Array]
 
 
+@flax.struct.dataclass
+class StylistState:
+    """The state of a network that draws pictures in the style of others.
+
+    Attributes:
+        step: int32[], the number of steps taken.
+        network: the network that learns, and its optimiser.
+        encoder: the variables of what sees the pictures, which stay.
+        weights: f32[] by name, the factors of the losses.
+    """
+
+    step: Array
+    network: NetState
+    encoder: PyTree
+    weights: dict[str, Array]
+
+
 def init_network(module: nn.Module, tx: optax.GradientTransformation, key: Array, *inputs: Array) -> NetState:
     """Makes the state of a network from one example of its inputs."""
     variables = dict(module.init({"params": key}, *inputs, train=False))

@@ -1,5 +1,6 @@
 """What sees the pictures of a style transfer: VGG, with weights of others or with random ones."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from jaxgan.validation import require
 
 SMALLEST_SIDE = 32
 """The least side of a picture, which the five stacks halve to a single place."""
+RANDOM = "random"
+TRAINED = tuple(f"vgg{depth}" for depth in vgg.STACKS)
+"""The networks whose weights, trained on ImageNet, others publish; see `jaxgan.published`."""
 
 
 class Encoder(NamedTuple):
@@ -63,6 +67,57 @@ class Encoder(NamedTuple):
         return {layer: found[layer] for layer in layers}
 
 
+def cut(variables: PyTree, config: vgg.Config, until: str) -> PyTree:
+    """Keeps of the variables of a VGG those that lead to one of its layers.
+
+    >>> config = random_config(features=2)
+    >>> list(cut(random(jax.random.key(0), config), config, "relu2_1")["params"])
+    ['conv1_1', 'conv1_2', 'conv2_1']
+    """
+    names = vgg.layer_names(config)
+    params = variables["params"]
+    return {"params": {name: params[name] for name in names[: names.index(until)] if name in params}}
+
+
+class Trunk(linen.Module):
+    """A VGG up to one of its layers, which is what an encoder costs.
+
+    Attributes:
+        config: its settings.
+        until: the name of the layer.
+    """
+
+    config: vgg.Config
+    until: str
+
+    @linen.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Maps f32[N, H, W, 3] to f32[N, H', W', C]."""
+        maps: Array = vgg.Network(self.config, name="vgg")(images, train=train, until=self.until)
+        return maps
+
+
+def configure(weights: str, *, depth: int, features: int, pooling: vgg.Pooling) -> vgg.Config:
+    """The settings of what sees the pictures: of a random VGG, or of one that is trained, whatever its size.
+
+    Args:
+        weights: ``"random"``, or one of `TRAINED`, which decides the depth and the features.
+        depth: the layers of a random one: 11, 13, 16 or 19.
+        features: the channels of its first stack, >= 1.
+        pooling: what follows a stack of either.
+
+    Raises:
+        InputError: other weights, or what `jaxgan.classifiers.vgg.Config` does not take.
+
+    >>> configure("vgg19", depth=11, features=8, pooling="average").depth
+    19
+    """
+    require(weights in (RANDOM, *TRAINED), "weights", weights, "one of " + ", ".join((RANDOM, *TRAINED)))
+    if weights == RANDOM:
+        return random_config(depth=depth, features=features, pooling=pooling)
+    return dataclasses.replace(vgg.IMAGENET, depth=int(weights.removeprefix("vgg")), pooling=pooling)
+
+
 def random_config(*, depth: int = 16, features: int = 32, pooling: vgg.Pooling = "average") -> vgg.Config:
     """The settings of a VGG that has random weights.
 
@@ -74,11 +129,16 @@ def random_config(*, depth: int = 16, features: int = 32, pooling: vgg.Pooling =
     return vgg.Config(depth=depth, batch_norm=False, pooling=pooling, features=features, standardize=True)
 
 
-def random(key: Array, config: vgg.Config) -> PyTree:
+def random(key: Array, config: vgg.Config, *, until: str | None = None) -> PyTree:
     """Draws weights for what is before the head: orthogonal kernels, and no biases.
 
     They have to be fetched from nowhere. What such maps have in common over a picture is enough for textures
     and colours; they know no objects.
+
+    Args:
+        key: the key.
+        config: the settings.
+        until: the last layer that is wanted; that before the head by default.
 
     >>> config = random_config(features=2)
     >>> encoder = Encoder("random", config, random(jax.random.key(0), config))
@@ -88,7 +148,7 @@ def random(key: Array, config: vgg.Config) -> PyTree:
     Source: Ustyuzhaninov et al., arXiv:1606.00021, and He et al., arXiv:1606.04801, on networks with random
     weights; Saxe et al., arXiv:1312.6120, on orthogonal ones.
     """
-    network, last = vgg.Network(config), vgg.layer_names(config)[-1]
+    network, last = vgg.Network(config), until or vgg.layer_names(config)[-1]
     image = jnp.zeros((1, *config.image_shape))
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), image, train=False, until=last))
     init = linen.initializers.orthogonal(2**0.5)

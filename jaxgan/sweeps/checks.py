@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from jaxgan import parallel, zoo
+from jaxgan import parallel, stylists, zoo
 from jaxgan.settings import Settings
-from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps import GAN, Built, Classifier, Translator
 from jaxgan.sweeps.options import Choice, Variant, numbers
 from jaxgan.validation import InputError
 
@@ -18,7 +18,7 @@ OF_THE_MODEL = "model."
 GIB = 2**30
 
 
-def may_vary(settings: Settings, trainable: GAN | Classifier | Translator) -> list[str]:
+def may_vary(settings: Settings, trainable: Built) -> list[str]:
     """Lists the options that a sweep may vary: the seed, and those whose number is an array of the state.
 
     Args:
@@ -45,9 +45,7 @@ def _name(entry: Any) -> str:
     return str(getattr(entry, "key", getattr(entry, "name", "")))
 
 
-def build_members(
-    model: zoo.Model, choices: Sequence[Choice], variants: Sequence[Variant]
-) -> list[GAN | Classifier | Translator]:
+def build_members(model: zoo.Model, choices: Sequence[Choice], variants: Sequence[Variant]) -> list[Built]:
     """Builds the members, and makes sure that one program trains all of them.
 
     That is so if a setting changes numbers of the initial state, and nothing of the program.
@@ -64,10 +62,11 @@ def build_members(
         InputError: an option that cannot vary.
     """
     settings = variants[0].settings
-    built: dict[Any, GAN | Classifier | Translator] = {}
+    built: dict[Any, Built] = {}
     for variant in variants:
         if variant.settings.model not in built:
-            built[variant.settings.model] = model.build(variant.settings.model)
+            config = variant.settings.model
+            built[config] = stylists.with_weights(model.build(config), config)
     first, *others = built.values()
     allowed = may_vary(settings, first)
     for choice in choices:
@@ -91,7 +90,7 @@ def _refuse(choice: Choice, allowed: Sequence[str]) -> None:
     )
 
 
-def _programs(trainable: GAN | Classifier | Translator, settings: Settings) -> list[str]:
+def _programs(trainable: Built, settings: Settings) -> list[str]:
     """Writes down the programs of a member: its step, and how it draws or predicts."""
     key = jax.random.key(0)
     state = jax.eval_shape(trainable.init, key)
@@ -99,8 +98,11 @@ def _programs(trainable: GAN | Classifier | Translator, settings: Settings) -> l
     step = _program(trainable.step, state, batch, key)
     if isinstance(trainable, GAN):
         return [step, _program(lambda state, key: trainable.sample(state, key, 1), state, key)]
-    made = trainable.predict if isinstance(trainable, Classifier) else trainable.translate
-    return [step, _program(made, state, batch["image"])]
+    if isinstance(trainable, Classifier):
+        return [step, _program(trainable.predict, state, batch["image"])]
+    if isinstance(trainable, Translator):
+        return [step, _program(trainable.translate, state, batch["image"])]
+    return [step, _program(trainable.stylize, state, batch["image"], [batch["target"]])]
 
 
 def _program(function: Callable, *arguments: Any) -> str:
@@ -109,9 +111,7 @@ def _program(function: Callable, *arguments: Any) -> str:
     return text
 
 
-def check_memory(
-    model: zoo.Model, settings: Settings, trainable: GAN | Classifier | Translator, count: int, devices: int
-) -> None:
+def check_memory(model: zoo.Model, settings: Settings, trainable: Built, count: int, devices: int) -> None:
     """Refuses more members than the memory holds, by an estimate; nothing is compiled.
 
     Args:
@@ -137,7 +137,7 @@ def check_memory(
         )
 
 
-def member_bytes(model: zoo.Model, settings: Settings, trainable: GAN | Classifier | Translator) -> int:
+def member_bytes(model: zoo.Model, settings: Settings, trainable: Built) -> int:
     """Estimates the memory of one member while it trains.
 
     That is its state, gradients and updates as large as the state once more, its batch, and what its networks

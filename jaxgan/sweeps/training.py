@@ -14,7 +14,7 @@ from jaxgan.assessment import Assessment
 from jaxgan.loop import Drawing, Outcome, fit_kept
 from jaxgan.run_folder import RunFolder
 from jaxgan.settings import FREE_ON_RESUME, Settings, count_steps, read_data
-from jaxgan.steps import GAN, Classifier, Translator
+from jaxgan.steps import Built, Classifier
 from jaxgan.sweeps import checks, record
 from jaxgan.sweeps.members import Member, MemberBatches, SweepKeeper
 from jaxgan.sweeps.options import Choice, combine
@@ -43,7 +43,7 @@ class _Plan(NamedTuple):
 
     model: zoo.Model
     members: list[Member]
-    trainables: list[GAN | Classifier | Translator]
+    trainables: list[Built]
     layout: parallel.MemberLayout
     batches: MemberBatches
     steps: int
@@ -150,7 +150,7 @@ def _check_alone(settings: Settings) -> None:
 def _plan(
     model: zoo.Model,
     members: list[Member],
-    trainables: list[GAN | Classifier | Translator],
+    trainables: list[Built],
     *,
     otherwise: int,
     scores: bool,
@@ -174,9 +174,7 @@ def _plan(
     return _Plan(model, members, trainables, layout, batches, steps, records, scores, assessment)
 
 
-def _assessment(
-    model: zoo.Model, settings: Settings, trainable: GAN | Classifier | Translator, steps: int
-) -> Assessment | None:
+def _assessment(model: zoo.Model, settings: Settings, trainable: Built, steps: int) -> Assessment | None:
     """Says how members that make images are scored, and makes sure that a classifier can be measured."""
     try:
         if isinstance(trainable, Classifier):
@@ -279,9 +277,7 @@ def _evaluate(plan: _Plan, diverged: dict[str, str]) -> None:
             evaluation.evaluate(runs.open_run(member.folder.path), print)
 
 
-def _drawing(
-    trainable: GAN | Classifier | Translator, settings: Settings, layout: parallel.MemberLayout
-) -> Drawing | None:
+def _drawing(trainable: Built, settings: Settings, layout: parallel.MemberLayout) -> Drawing | None:
     """Draws what a single run draws, for all members: f32[M, N, H, W, C]."""
     drawing = runs.make_drawing(trainable, settings)
     if drawing is None:
