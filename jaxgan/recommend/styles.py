@@ -142,7 +142,7 @@ def recommend(picture: str, *, device: str = devices.HERE, hours: float = 1.0) -
 
 
 def stylists(device: Device, hours: float) -> list[StylistChoice]:
-    """Lists the models that draw in one pass: those first that nothing speaks against, of these the larger."""
+    """Lists the models that draw in one pass, first those that nothing speaks against, the larger first."""
     models = [zoo.get(name) for name in zoo.trainable() if zoo.folders()[name] == FOLDER]
     found = [_stylist(model, preset, device, hours) for model in models for preset in model.recipes]
     return sorted(found, key=lambda each: (len(each.complaints), -each.parameters))
