@@ -120,7 +120,8 @@ LARGEST_SIDE = 256
 """The pictures that it is trained on have sides up to this, as in the paper."""
 PHOTOGRAPHS = Config(optimizer=Adam(learning_rate=2e-3, schedule="linear", hold=600, schedule_steps=1_200))
 RECIPE = Recipe(PHOTOGRAPHS, batch_size=8, steps=1_200, data="photographs", images=4_000)
-"""TODO"""
+"""8 minutes on two cores of an Intel Xeon that did other work too; then the loss on 200 held-out crops is
+0.241, where the contents themselves have 0.637, and with the colours of the styles 0.289."""
 
 
 class Decoder(linen.Module):
