@@ -152,7 +152,7 @@ def test_a_run_of_another_kind_does_not_translate(tmp_path, picture, capsys):
     [
         (["sample", "RUN"], "is a run of pix2pix, which draws no images of its own"),
         (["evaluate", "RUN", "--metrics", "fid"], "pix2pix draws no images of its own"),
-        (["explain", "RUN"], "is a run of pix2pix, which has no classes or latents; the methods for it are features"),
+        (["explain", "RUN"], "is a run of pix2pix, which has no classes or latents; the"),
         (["judge", "RUN"], "is a run of pix2pix, which draws no images of its own"),
     ],
 )
