@@ -80,7 +80,7 @@ def saving(geometry: Geometry, count: int, channels: int, features: int) -> floa
         features: the channels of an output.
 
     >>> round(saving(Geometry(image=(64, 96), window=(3, 3), pads=((1, 1), (1, 1))), 1, 256, 256), 1)
-    3.2
+    3.3
     """
     if not fits(geometry):
         return 0.0
