@@ -15,7 +15,7 @@ from jaxgan.style import adain, colors, encoders
 
 TINY = ["--model.image-size", "32", "32", "--model.features", "2", "--model.stacks", "2", "--batch-size", "4"]
 OFTEN = ["--cadence.log-every", "2", "--cadence.sample-every", "4", "--cadence.checkpoint-every", "2"]
-LOSSES = ("loss", "content_loss", "style_loss")
+LOSSES = ("loss", "content_loss", "style_loss", "variation")
 
 
 def lines(path):
@@ -70,7 +70,9 @@ def test_the_scores_are_the_losses_of_the_pictures_that_they_name(run):
     for end, images in (("_unchanged", arrays["image"]), ("_recolored", recolored)):
         for name, losses in of(images).items():
             np.testing.assert_allclose(found[name + end], losses, rtol=1e-4)
-    total = found["content_loss"] + opened.settings.model.style_weight * found["style_loss"]
+    config = opened.settings.model
+    total = found["content_loss"] + config.style_weight * found["style_loss"]
+    total = total + config.variation_weight * found["variation"]
     np.testing.assert_allclose(found["loss"], total, rtol=1e-5)
     assert float(of(arrays["target"])["style_loss"].max()) < 1e-6
 

@@ -44,10 +44,13 @@ LAYERS = {
     "conv 3x3 32>64 on 13x13": Layer(13, 32, 3, 64, 1, (0, 0)),
     "conv 3x3 128>128 on 8x8": Layer(8, 128, 3, 128, 1, (1, 1)),
     "conv 3x3 64>64 on 32x32": Layer(32, 64, 3, 64, 1, (1, 1)),
+    "conv 3x3 128>128 on 32x32": Layer(32, 128, 3, 128, 1, (1, 1)),
+    "conv 3x3 256>256 on 16x16": Layer(16, 256, 3, 256, 1, (1, 1)),
+    "conv 3x3 3>64 on 64x64": Layer(64, 3, 3, 64, 1, (1, 1)),
     "conv 3x3 128>128 in 8 groups on 14x14": Layer(14, 128, 3, 128, 1, (1, 1), groups=8),
 }
 """The convolutions of the DCGAN (a transposed one is the map "image" of its convolution) and of the CNN, and
-three of the shapes that deeper networks are made of."""
+some of the shapes that deeper networks are made of."""
 
 OTHERS = ("batch norm", "dropout", "max pool", "average pool", "dense")
 """The ops of one form, on f32[N, 14, 14, 64]."""
