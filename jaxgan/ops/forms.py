@@ -297,5 +297,5 @@ FEW_GROUPS = {"output": 4, "image": 64, "kernel": 64}
 FEW_MEMBERS = 8
 """Up to how many members are written out on CPU, one after the other; more of them run in a loop."""
 
-PAYS = {"fourier": 2.0, "winograd": 2.8}
+PAYS = {"fourier": 2.0, "winograd": 2.5}
 """From which saving of multiplications on a form that saves some is the fastest on CPU; measured."""

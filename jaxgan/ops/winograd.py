@@ -130,12 +130,12 @@ def _windows(geometry: Geometry, images: Array, *, overlap: bool = True) -> Arra
         after = TILE * (count - 1) + side - before - images.shape[axis + 1]
         margins.append((before, after, 0))
     images = jax.lax.pad(images, jnp.zeros((), images.dtype), ((0, 0, 0), *margins, (0, 0, 0)))
-    rows, columns = (
-        [slice(at, at + TILE * (n - 1) + 1, TILE) for at in range(side)] for n in _tiles(geometry)
-    )
-    return jnp.stack([images[:, row, column] for row in rows for column in columns]).reshape(
-        side**2, -1, images.shape[3]
-    )
+    count, height, width, channels = images.shape
+    tall, wide = _tiles(geometry)
+    down, right, image, row, column = np.ogrid[:side, :side, :count, :tall, :wide]
+    places = (image * height + TILE * row + down) * width + TILE * column + right
+    places = places.reshape(side**2, -1).astype(np.int32)
+    return images.reshape(-1, channels).at[places].get(mode="promise_in_bounds")
 
 
 def _transform(matrix: np.ndarray, windows: Array) -> Array:
