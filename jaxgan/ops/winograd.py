@@ -125,16 +125,18 @@ def _tiles(geometry: Geometry) -> tuple[int, int]:
 def _windows(geometry: Geometry, images: Array, *, overlap: bool = True) -> Array:
     """Cuts x into what the tiles see, or y into the tiles: f[places, N * tiles, C]."""
     side, margins = (SEEN if overlap else TILE), []
-    for axis, count in enumerate(_tiles(geometry)):
+    for axis, tiles in enumerate(_tiles(geometry)):
         before = geometry.pads[axis][0] if overlap else 0
-        after = TILE * (count - 1) + side - before - images.shape[axis + 1]
+        after = TILE * (tiles - 1) + side - before - images.shape[axis + 1]
         margins.append((before, after, 0))
     images = jax.lax.pad(images, jnp.zeros((), images.dtype), ((0, 0, 0), *margins, (0, 0, 0)))
     count, height, width, channels = images.shape
     tall, wide = _tiles(geometry)
-    down, right, image, row, column = np.ogrid[:side, :side, :count, :tall, :wide]
-    places = (image * height + TILE * row + down) * width + TILE * column + right
-    places = places.reshape(side**2, -1).astype(np.int32)
+    down, right = np.mgrid[:side, :side].reshape(2, -1)
+    image, row, column = np.mgrid[:count, :tall, :wide].reshape(3, -1)
+    first = (image * height + TILE * row) * width + TILE * column
+    # added in the program, which would otherwise hold every place
+    places = jnp.int32(down * width + right)[:, np.newaxis] + jnp.int32(first)[np.newaxis]
     return images.reshape(-1, channels).at[places].get(mode="promise_in_bounds")
 
 
