@@ -159,7 +159,7 @@ def make_cases(flags: Flags, *, platform: str = "cpu") -> list[Case]:
     for name in dict.fromkeys(flags.works):
         require(name in WORKS, "work", name, f"one of {', '.join(WORKS)}")
         work = WORKS[name]
-        batch_size = work.batch_size if flags.batch_size is None or name == "gatys" else flags.batch_size
+        batch_size = work.batch_size if flags.batch_size is None or work.model is None else flags.batch_size
         options: dict[str, Scalar] = {} if flags.threads is None else {"threads": flags.threads}
         if flags.features is not None and name in ("dcgan", "gatys"):
             options["features"] = flags.features

@@ -8,6 +8,8 @@ def update(case: Mapping[str, Any], work: Any, wrap: Callable[[Any], Any]) -> Ca
     """Prepares a style transfer; what it returns takes one step of Adam on the picture."""
     import torch
 
+    from .torch import _adam
+
     see = wrap(_encoder(case, work))
     content, style = (torch.asarray(each) for each in work.pictures())
     content, style = (_channels_last(each.permute(0, 3, 1, 2)) for each in (content, style))
@@ -15,11 +17,7 @@ def update(case: Mapping[str, Any], work: Any, wrap: Callable[[Any], Any]) -> Ca
         contents = {layer: maps for layer, maps in see(content).items() if layer in work.CONTENT_LAYERS}
         grams = {layer: _gram(maps) for layer, maps in see(style).items() if layer in work.STYLE_LAYERS}
     picture = content.clone(memory_format=torch.channels_last).requires_grad_(True)
-    numbers = work.GATYS_ADAM
-    betas = (numbers["b1"], numbers["b2"])
-    optimizer = torch.optim.Adam(
-        [picture], lr=numbers["learning_rate"], betas=betas, eps=numbers["eps"], fused=True
-    )
+    optimizer = _adam([picture], work.GATYS_ADAM)
 
     def step() -> dict[str, Any]:
         maps = see(picture)

@@ -99,6 +99,14 @@ class Config:
         """(H, W, C)."""
         return (*self.image_size, self.channels)
 
+    def width(self, stack: int) -> int:
+        """The channels of a stack, the first of them 1: twice those before it, up to eight times the first's.
+
+        >>> [Config(features=64).width(stack) for stack in (1, 2, 3, 4, 5)]
+        [64, 128, 256, 512, 512]
+        """
+        return int(self.features * min(2 ** (stack - 1), 8))
+
 
 IMAGENET = Config(batch_norm=False, head="dense", image_size=(224, 224), num_classes=1000, standardize=True)
 """The paper's D; others by `dataclasses.replace(IMAGENET, depth=19)`."""
@@ -154,7 +162,7 @@ class Network(linen.Module):
         )
         pool = ops.max_pool2d if config.pooling == "max" else ops.avg_pool2d
         for stack, count in enumerate(STACKS[config.depth], start=1):
-            features = config.features * min(2 ** (stack - 1), 8)
+            features = config.width(stack)
             for at in (f"{stack}_{number}" for number in range(1, count + 1)):
                 yield f"conv{at}", convolution(features, name=f"conv{at}")
                 if config.batch_norm:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from jaxgan import interpret, runs, zoo
 from jaxgan.explain.players import Player
 from jaxgan.validation import InputError, require
 
+Kind = Literal["classifier", "gan", "translator"]
 MOST = 24
 """The most images in a picture."""
 
@@ -100,6 +101,13 @@ class Request:
         return tuple(name for name, is_given in given.items() if is_given)
 
 
+def kind_of(run: runs.Run) -> Kind:
+    """Says what a run trains."""
+    if zoo.domains(run.settings.model) is not None:
+        return "translator"
+    return "classifier" if run.model.folder == "classifiers" else "gan"
+
+
 def check(request: Request, run: runs.Run, players: dict[str, Player]) -> str:
     """Refuses what does not suit a run, before anything is worked out.
 
@@ -114,25 +122,24 @@ def check(request: Request, run: runs.Run, players: dict[str, Player]) -> str:
     Raises:
         InputError: a method, layer, label or other choice that does not suit.
     """
-    translates = zoo.domains(run.settings.model) is not None
+    kind = kind_of(run)
     fitting = [
         name
         for name, method in METHODS.items()
-        if (method.translators if translates else method.player in (None, *players))
+        if (method.translators if kind == "translator" else method.player in (None, *players))
     ]
     for name in request.methods:
         if name not in fitting:
-            lacks = "classes or latents" if translates else METHODS[name].player
+            lacks = "classes or latents" if kind == "translator" else METHODS[name].player
             raise InputError(
                 f"--method {name}: {run.folder.path} is a run of {run.model.name}, which has no "
                 f"{lacks}; the methods for it are {', '.join(fitting)}"
             )
-    is_gan = run.model.folder == "gans" and not translates
-    _check_choices(request, run, is_gan=is_gan)
-    usual = next(iter(players)) if translates else next(reversed(players))
+    _check_choices(request, run)
+    usual = next(iter(players)) if kind == "translator" else next(reversed(players))
     name = request.network or METHODS[request.methods[0]].player or usual
     require(name in players, "--network", name, "one of " + ", ".join(players))
-    if "features" in request.methods and is_gan and name == "generator":
+    if "features" in request.methods and kind == "gan" and name == "generator":
         raise InputError("--network generator: features are those of an image; see --method generator")
     if request.layer is not None:
         _check_layer(request.methods, request.layer, players[name])
@@ -147,8 +154,8 @@ def _check_layer(methods: tuple[str, ...], layer: str, player: Player) -> None:
         raise InputError(f"--layer {layer}: Grad-CAM needs a layer with places, one of {', '.join(maps)}")
 
 
-def _check_choices(request: Request, run: runs.Run, *, is_gan: bool) -> None:
-    classes = zoo.num_classes(run.settings.model)
+def _check_choices(request: Request, run: runs.Run) -> None:
+    is_gan, classes = kind_of(run) == "gan", zoo.num_classes(run.settings.model)
     uses = _uses(request.methods, run)
     words = ",".join(request.methods)
     for name in request.chosen:
@@ -175,13 +182,12 @@ def _check_choices(request: Request, run: runs.Run, *, is_gan: bool) -> None:
 
 def _uses(methods: tuple[str, ...], run: runs.Run) -> frozenset[str]:
     """What may be chosen of images, count, seeds, layer, label and network."""
-    config = run.settings.model
-    uses = frozenset().union(*(METHODS[name].uses for name in methods))
-    if zoo.domains(config) is not None:
+    kind, uses = kind_of(run), frozenset().union(*(METHODS[name].uses for name in methods))
+    if kind == "translator":
         return uses - {"seeds", "label"}
-    if run.model.folder == "classifiers":  # whose classes are explained or raised
+    if kind == "classifier":  # whose classes are explained or raised
         scored = set(methods) <= {*ATTRIBUTIONS, "maximize"}
         return uses - ({"seeds", "network"} if scored else {"seeds", "network", "label"})
     if "neighbors" in methods:
         uses -= {"count"}
-    return uses if zoo.num_classes(config) is not None else uses - {"label"}
+    return uses if zoo.num_classes(run.settings.model) is not None else uses - {"label"}

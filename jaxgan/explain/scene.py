@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxgan import runs, zoo
 from jaxgan.explain.players import Player
-from jaxgan.explain.request import Request
+from jaxgan.explain.request import Request, kind_of
 from jaxgan.explain.subjects import Subjects, from_data, from_generator
 from jaxgan.typing import Array, PyTree
 
@@ -47,12 +47,12 @@ class Scene(NamedTuple):
     @property
     def is_gan(self) -> bool:
         """Whether the run is one of a GAN that draws images."""
-        return self.run.model.folder == "gans" and not self.translates
+        return kind_of(self.run) == "gan"
 
     @property
     def translates(self) -> bool:
         """Whether the run is one of a translator."""
-        return zoo.domains(self.run.settings.model) is not None
+        return kind_of(self.run) == "translator"
 
     @property
     def is_told(self) -> bool:

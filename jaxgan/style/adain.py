@@ -100,10 +100,6 @@ class Config:
         """The layers whose statistics are compared; in the last of them they are exchanged."""
         return tuple(f"relu{stack}_1" for stack in range(1, self.stacks + 1))
 
-    def width(self, stack: int) -> int:
-        """The channels of a stack."""
-        return int(self.vgg.features * min(2 ** (stack - 1), 8))
-
 
 PAPER = Recipe(
     Config(
@@ -145,7 +141,7 @@ class Decoder(linen.Module):
         del train
         counts = vgg.STACKS[self.config.vgg.depth]
         for stack in range(self.config.stacks - 1, 0, -1):
-            features = self.config.width(stack)
+            features = self.config.vgg.width(stack)
             x = ops.relu(self._convolve(x, features, f"conv{stack + 1}_1"))
             x = x.repeat(2, 1).repeat(2, 2)
             for number in range(counts[stack - 1], 1, -1):
@@ -284,7 +280,7 @@ def networks(config: Config = PHOTOGRAPHS) -> dict[str, tuple[linen.Module, tupl
     height, width = (side // config.factor for side in config.image_size)
     return {
         "encoder": (encoders.Trunk(config.vgg, config.layers[-1]), config.image_shape),
-        "decoder": (Decoder(config), (height, width, config.width(config.stacks))),
+        "decoder": (Decoder(config), (height, width, config.vgg.width(config.stacks))),
     }
 
 
